@@ -1,0 +1,1 @@
+"""Everything that knows Keras: data, words, training, and the built-in trainers."""

@@ -1,0 +1,55 @@
+"""What a trainer is given, what it gives back, and how a trial ends. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from trainers.data import Data
+
+
+class TrialOver(Exception):  # noqa: N818 (the end of a trial is not an error)
+    """Raised by `run.report` when the trial must end here: let it pass."""
+
+
+class Diverged(Exception):  # noqa: N818
+    """The loss or the objective is NaN or infinite; the trial fails with the reason `nan`."""
+
+
+class Run(Protocol):
+    """What a trainer is given besides its parameters."""
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its study, from 0."""
+
+    @property
+    def seed(self) -> int:
+        """The trial's own seed, the same after a resume; 0 <= seed < 2**31."""
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that a full trial trains."""
+
+    @property
+    def folder(self) -> Path:
+        """The trial's own folder for checkpoints; it exists, survives a crash, and goes when the trial ends."""
+
+    @property
+    def data(self) -> Data:
+        """The data set, loaded once per worker. Read-only."""
+
+    def report(self, epoch: int, **metrics: float) -> None:
+        """Record the metrics of `epoch` (1-based; a repeated epoch after a resume is fine).
+
+        Raises TrialOver when the trial is pruned, interrupted, out of time or no longer ours, and Diverged when the
+        objective is NaN or infinite.
+        """
+
+    def keep(self, save: Callable[[Path], None]) -> None:
+        """Hand over how the trained model is saved (`model.save`); called only if the trial turns out to be worth it."""
+
+
+Train = Callable[[Mapping[str, Any], Run], Mapping[str, float]]
