@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+SHOWN_WIDTH = 120
+"""The widest part of a line that is shown above the caret, in characters."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -31,8 +34,8 @@ class Problem:
         """Render the problem as `file:line:column: message`, with the line, a caret and the way out."""
         place = self.place
         lines = [f"{place.file}:{place.line}:{place.column}: {self.message}"]
-        if place.text:
-            lines += [f"    {place.text}", "    " + " " * (place.column - 1) + "^"]
+        if place.text.strip():
+            lines += _pointed(place.text, place.column)
         if self.received is not None and self.expected is not None:
             lines.append(f"  received {self.received}; expected {self.expected}")
         elif self.received is not None:
@@ -52,7 +55,36 @@ class SpaceError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class Problems(list[Problem]):
+    """The problems found so far; reading goes on after each, so that all are told at once."""
+
+    def add(
+        self,
+        place: Place,
+        message: str,
+        received: str | None = None,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Note one more problem."""
+        self.append(Problem(place, message, received, expected, hint))
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """Return the known word that `word` most likely stands for, or None."""
-    found = difflib.get_close_matches(word.lower(), list(words), n=1, cutoff=0.6)
-    return found[0] if found else None
+    known = {candidate.lower(): candidate for candidate in words}
+    found = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    return known[found[0]] if found else None
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return `; did you mean 'log'?` for the nearest known word, or nothing: the end of a message."""
+    found = nearest(word, words)
+    return "" if found is None else f"; did you mean '{found}'?"
+
+
+def _pointed(text: str, column: int) -> list[str]:
+    """Return the line and a caret below `column`: a window of a long line, and nothing a terminal would act on."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    start = max(0, column - 1 - SHOWN_WIDTH // 2) if len(shown) > SHOWN_WIDTH else 0
+    return ["    " + shown[start : start + SHOWN_WIDTH].rstrip(), "    " + " " * (column - 1 - start) + "^"]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from spaces.errors import Place
-from spaces.parameters import Map, Node
+from spaces.parameters import Branches, Float, Int, Map, Node, Optional, Repeat
+from spaces.plain import plain
+from spaces.scalars import written
 
 
 @dataclass(frozen=True)
@@ -17,7 +22,7 @@ class TrainerSpec:
 
     kind: Literal["builtin", "model", "loop"]
     name: str
-    place: Place
+    place: Place = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,9 @@ class DataSpec:
 
     kind: Literal["set", "function", "npz", "csv", "images", "keras"]
     location: str
-    place: Place
+    place: Place = field(compare=False)
     validation: float = 0.2
-    options: Mapping[str, Any] = ()  # type: ignore[assignment]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,3 +84,129 @@ class StudySpec:
     text: str
     folder: Path
     file: str
+
+
+def identity(spec: StudySpec) -> dict[str, Any]:
+    """Return, as JSON-able data, everything that makes the values of two trials comparable.
+
+    That is trainer, data, objectives, epochs and space; not the study's name, how much or how cleverly is searched, priors,
+    the order of keys, or how the file is written (`1` and `1.0` are the same).
+    """
+    data = spec.data
+    return {
+        "trainer": {spec.trainer.kind: spec.trainer.name},
+        "data": None
+        if data is None
+        else {data.kind: data.location, "validation": data.validation, **_even(data.options)},
+        "objectives": [{objective.direction: objective.metric} for objective in spec.objectives],
+        "epochs": spec.budget.epochs,
+        "space": _even(plain(spec.space, priors=False)),
+    }
+
+
+def digest(spec: StudySpec) -> str:
+    """Return the SHA-256 of the identity, 64 hexadecimal digits."""
+    return hashlib.sha256(_canonical(identity(spec)).encode()).hexdigest()
+
+
+def difference(old: StudySpec, new: StudySpec) -> list[str]:
+    """Return one line for each part of the identity that differs, such as `budget.epochs: 10 -> 20`; empty if none does."""
+    before, after = identity(old), identity(new)
+    lines = []
+    for key in ("trainer", "objectives", "epochs"):
+        if _canonical(before[key]) != _canonical(after[key]):
+            lines.append(f"{key}: {_said(before[key])} -> {_said(after[key])}")
+    first, second = before["data"] or {}, after["data"] or {}
+    for key in (*first, *(key for key in second if key not in first)):
+        if _canonical(first.get(key)) != _canonical(second.get(key)):
+            lines.append(_changed(f"data.{key}", first.get(key), second.get(key)))
+    return lines + list(_node_difference("space", old.space, new.space))
+
+
+def describe(node: Node) -> str:
+    """Return a parameter in a few words, such as `float [1e-05, 0.1] log`, without what is nested in it."""
+    match node:
+        case Float() | Int():
+            kind = "float" if isinstance(node, Float) else "int"
+            log = " log" if node.log else ""
+            step = (
+                f" step {written(node.step)}"
+                if node.step not in (None, 1) or (node.step == 1 and kind == "float")
+                else ""
+            )
+            return f"{kind} {written([node.low, node.high])}{log}{step}"
+        case Branches():
+            return f"choice of {', '.join(node.options)}"
+        case Optional():
+            return "optional"
+        case Repeat():
+            return f"repeat {written([node.low, node.high])}"
+        case Map():
+            return "a map of " + (", ".join(node.items) or "nothing")
+        case _:
+            value = plain(node, priors=False)
+            return (
+                f"choice {written(value['choice'])}"
+                if isinstance(value, dict) and "choice" in value
+                else written(value)
+            )
+
+
+def _node_difference(name: str, old: Node, new: Node) -> Iterator[str]:
+    """Give the lines for two nodes at the same place."""
+    if _canonical(_even(plain(old, priors=False))) == _canonical(_even(plain(new, priors=False))):
+        return
+    match old, new:
+        case (Map(), Map()):
+            yield from _below(name, old.items, new.items)
+        case (Branches(), Branches()):
+            yield from _below(name, old.branches, new.branches)
+        case (Optional(), Optional()):
+            yield from _node_difference(name, old.body, new.body)
+        case (Repeat(), Repeat()):
+            if (old.low, old.high) != (new.low, new.high):
+                yield f"{name}: {describe(old)} -> {describe(new)}"
+            yield from _node_difference(f"{name}.each", old.each, new.each)
+        case _:
+            yield f"{name}: {describe(old)} -> {describe(new)}"
+
+
+def _below(name: str, old: Mapping[str, Node], new: Mapping[str, Node]) -> Iterator[str]:
+    """Give the lines for what two maps hold."""
+    for key in (*old, *(key for key in new if key not in old)):
+        if key not in new:
+            yield f"{name}.{key}: removed ({describe(old[key])})"
+        elif key not in old:
+            yield f"{name}.{key}: added ({describe(new[key])})"
+        else:
+            yield from _node_difference(f"{name}.{key}", old[key], new[key])
+
+
+def _changed(name: str, old: Any, new: Any) -> str:
+    """Return the line for a value that changed, came or went."""
+    if old is None:
+        return f"{name}: added ({_said(new)})"
+    return f"{name}: removed ({_said(old)})" if new is None else f"{name}: {_said(old)} -> {_said(new)}"
+
+
+def _said(value: Any) -> str:
+    """Return a value of the identity as the file would say it."""
+    return written(value[0] if isinstance(value, list) and len(value) == 1 else value)
+
+
+def _canonical(value: Any) -> str:
+    """Return the JSON in which only what is the same looks the same (to Python, `True == 1`)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _even(value: Any) -> Any:
+    """Return plain data in which equal numbers look alike and JSON has a form for each."""
+    if isinstance(value, Mapping):
+        return {key: _even(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_even(item) for item in value]
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return {"number": written(value)}
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value
