@@ -49,7 +49,10 @@ class Run(Protocol):
         """
 
     def keep(self, save: Callable[[Path], None]) -> None:
-        """Hand over how the trained model is saved (`model.save`); called only if the trial turns out to be worth it."""
+        """Hand over how the trained model is saved (`model.save`, to a path that ends in `.keras`).
+
+        Called only if the trial turns out to be worth it, and before `keep` returns.
+        """
 
 
 Train = Callable[[Mapping[str, Any], Run], Mapping[str, float]]

@@ -1,0 +1,182 @@
+"""Where examples and labels come from: one function per kind of source in the space file."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from spaces.errors import nearest
+from spaces.spec import DataSpec
+from trainers import user_code
+from trainers.data.data import DataError, Raw
+from trainers.data.table import read_table
+from trainers.words.datasets import KERAS_SETS, SETS, SOURCES
+from trainers.words.reading import read as with_defaults
+
+
+def read(spec: DataSpec, folder: Path) -> Raw:
+    """Return what the source gives; relative paths are relative to `folder`. Raises DataError."""
+    given = dict(spec.options)
+    table = SOURCES[spec.kind]
+    names = [option.name for option in table.options]
+    for name in given:
+        if name not in names and not table.open:
+            raise DataError(f"no option '{name}'" + _near(name, names))
+    options = with_defaults(table, given)
+    readers: dict[str, Callable[[], Raw]] = {
+        "set": lambda: read_set(spec.location),
+        "keras": lambda: read_keras(spec.location),
+        "npz": lambda: read_npz(_existing(folder / spec.location), options),
+        "csv": lambda: read_table(_existing(folder / spec.location), options),
+        "images": lambda: read_images(_existing(folder / spec.location), options),
+        "function": lambda: read_function(spec.location, folder, given),
+    }
+    return readers[spec.kind]()
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = nearest(word, known)
+    return f"; did you mean '{near}'?" if near else f"; expected one of {', '.join(known)}"
+
+
+def _existing(path: Path) -> Path:
+    if path.exists():
+        return path
+    siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = nearest(path.name, siblings)
+    raise DataError(f"no such file: {path}" + (f"; did you mean '{near}'?" if near else ""))
+
+
+def read_set(name: str) -> Raw:
+    """Return one of the sets that scikit-learn ships: https://scikit-learn.org/stable/datasets/toy_dataset.html."""
+    known = [entry.name for entry in SETS]
+    if name not in known:
+        raise DataError(f"no data set '{name}'{_near(name, known)}")
+    from sklearn import datasets
+
+    bunch = getattr(datasets, f"load_{name}")()
+    if name == "digits":
+        return Raw(bunch.images[..., None].astype(np.float32), bunch.target, class_names=tuple("0123456789"))
+    names = tuple(str(value) for value in bunch.target_names) if "target_names" in bunch else None
+    features = tuple(str(value) for value in bunch.feature_names)
+    return Raw(bunch.data, bunch.target, class_names=names, feature_names=features)
+
+
+def read_keras(name: str) -> Raw:
+    """Return the training part of a set of https://keras.io/api/datasets/; its test part is left alone."""
+    known = {entry.name: entry for entry in KERAS_SETS}
+    if name not in known:
+        raise DataError(f"no Keras data set '{name}'{_near(name, known)}")
+    import keras
+
+    try:
+        (x, y), _ = getattr(keras.datasets, name).load_data()
+    except Exception as error:
+        cache = Path(keras.config.keras_home() if hasattr(keras.config, "keras_home") else "~/.keras") / "datasets"
+        raise DataError(
+            f"could not be downloaded ({error}). On a machine without a network, copy the files of "
+            f"{cache.expanduser()} from one that has loaded it with keras.datasets.{name}.load_data()"
+        ) from error
+    if known[name].form == "image" and x.ndim == 3:
+        x = x[..., None]
+    return Raw(x, y, task=known[name].task)
+
+
+def read_npz(path: Path, options: Mapping[str, Any]) -> Raw:
+    """Return the arrays `x` and `y` of a NumPy archive; `x_validation` and `y_validation` if it has them.
+
+    `x_train` and `y_train` are understood where there is no `x` and `y`.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} can't be read as a NumPy archive without pickled objects: {error}") from error
+
+    def array(name: str) -> Any:
+        found = arrays.get(name, arrays.get(f"{name}_train"))
+        if found is None:
+            raise DataError(f"{path} has no array '{name}'{_near(name, arrays)}")
+        return found
+
+    return Raw(
+        array(options["x"]),
+        array(options["y"]),
+        *_validation(arrays),
+        task=options["task"],
+    )
+
+
+def _validation(arrays: Mapping[str, Any]) -> tuple[Any, Any]:
+    x, y = arrays.get("x_validation", arrays.get("x_val")), arrays.get("y_validation", arrays.get("y_val"))
+    if (x is None) != (y is None):
+        raise DataError(f"has {'y' if x is None else 'x'}_validation alone; expected both or neither")
+    return x, y
+
+
+def read_images(path: Path, options: Mapping[str, Any]) -> Raw:
+    """Return the pictures below a folder per class, as bytes, resized: (n, height, width, channels)."""
+    import keras
+
+    if not any(entry.is_dir() for entry in path.iterdir() if path.is_dir()):
+        raise DataError(f"{path} has no folders; expected one folder of pictures per class")
+    try:
+        pictures = keras.utils.image_dataset_from_directory(
+            str(path),
+            label_mode="int",
+            color_mode="grayscale" if options["channels"] == 1 else "rgb",
+            image_size=tuple(options["size"]),
+            crop_to_aspect_ratio=options["crop"],
+            shuffle=False,
+            batch_size=64,
+            verbose=False,
+        )
+        names = tuple(pictures.class_names)
+        batches = [(np.rint(x.numpy()).astype(np.uint8), y.numpy()) for x, y in pictures]
+    except Exception as error:
+        raise DataError(f"{path} can't be read as a folder of pictures per class: {error}") from error
+    x, y = (np.concatenate(part) for part in zip(*batches, strict=True))
+    empty = [name for number, name in enumerate(names) if not (y == number).any()]
+    if empty:
+        raise DataError(f"{path}: no pictures (png, jpg, bmp, gif) in {', '.join(empty[:10])}")
+    return Raw(x, y, class_names=names)
+
+
+def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> Raw:
+    """Return what the user's function does: (x, y), (x_train, y_train, x_validation, y_validation), or a dict of these.
+
+    Options of the file, but for `task`, are passed to it by name.
+    """
+    arguments = {name: value for name, value in options.items() if name != "task"}
+    try:
+        function = user_code.function(reference, folder, None)
+    except user_code.FindError as error:
+        raise DataError(str(error)) from error
+    try:
+        inspect.signature(function).bind(**arguments)
+    except TypeError as error:
+        raise DataError(f"the function doesn't take the options {sorted(arguments)}: {error}") from None
+    given = function(**arguments)
+    task = options.get("task")
+    if isinstance(given, Mapping):
+        x, y = (given.get(name, given.get(f"{name}_train")) for name in ("x", "y"))
+        if x is None or y is None:
+            raise DataError(f"the function returned a dict of {sorted(given)}; expected x and y")
+        names = given.get("class_names")
+        return Raw(
+            np.asarray(x), np.asarray(y), *_validation(given), task=task, class_names=tuple(names) if names else None
+        )
+    if isinstance(given, tuple) and len(given) in (2, 4):
+        x, y, x_validation, y_validation = (*(np.asarray(part) for part in given), None, None)[:4]
+        assert x is not None
+        assert y is not None
+        return Raw(x, y, x_validation, y_validation, task=task)
+    raise DataError(
+        f"the function returned a {type(given).__name__}; "
+        "expected (x, y), (x_train, y_train, x_validation, y_validation), or a dict with x and y"
+    )

@@ -1,0 +1,60 @@
+"""Who trains: from the name in the space file to the function that trains one trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spaces.errors import nearest
+from spaces.spec import TrainerSpec
+from trainers import user_code
+from trainers.contract import Run, Train
+from trainers.user_code import FindError
+from trainers.words.builtin import BUILTIN
+
+if TYPE_CHECKING:
+    from trainers.data import Data
+    from trainers.training.train import Preview
+
+__all__ = ["FindError", "build_only", "load"]
+
+
+def load(trainer: TrainerSpec, folder: Path) -> Train:
+    """Return the function that trains one trial; relative paths are relative to `folder`. Raises FindError."""
+    if trainer.kind == "loop":
+        return user_code.function(trainer.name, folder, ("params", "run"))
+    build = _build(trainer, folder)
+    from trainers.training.train import fit
+
+    def train(params: Mapping[str, Any], run: Run) -> Mapping[str, float]:
+        return fit(build, params, run)
+
+    return train
+
+
+def build_only(trainer: TrainerSpec, folder: Path, params: Mapping[str, Any], data: Data) -> Preview | None:
+    """Build and compile the model of one configuration without training it; None for a user's own loop.
+
+    Raises FindError, or whatever the user's `build` raises.
+    """
+    if trainer.kind == "loop":
+        user_code.function(trainer.name, folder, ("params", "run"))
+        return None
+    from trainers.training.train import preview
+
+    return preview(_build(trainer, folder), params, data)
+
+
+def _build(trainer: TrainerSpec, folder: Path) -> Callable[..., Any]:
+    if trainer.kind == "model":
+        return user_code.function(trainer.name, folder, ("params", "data"))
+    if trainer.name not in BUILTIN:
+        near = nearest(trainer.name, BUILTIN)
+        raise FindError(
+            f"no built-in trainer '{trainer.name}'"
+            + (f"; did you mean '{near}'?" if near else f"; expected one of {', '.join(BUILTIN)}")
+        )
+    build: Callable[..., Any] = import_module(f"trainers.{trainer.name}").build
+    return build

@@ -1,0 +1,92 @@
+"""How this process runs TensorFlow: threads and memory before Keras is imported, seeds, and kinds of failure."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any, Literal
+
+from trainers.contract import Diverged
+
+Failure = Literal["oom", "nan", "user"]
+
+
+def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> None:
+    """Import TensorFlow and Keras so that they are quiet, use `threads` threads, and take GPU memory only as needed.
+
+    Call it once, before anything imports Keras; environment variables that are already set are left alone.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if log_level <= logging.DEBUG else "2")
+    import tensorflow as tf
+
+    tf.get_logger().setLevel(log_level)
+    if threads is not None:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        # Small models gain nothing from running two operations at once, and lose to threads that wait for each other.
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    for device in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(device, True)
+    import keras  # noqa: F401
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python, NumPy, TensorFlow and Keras; 0 <= seed < 2**31."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+
+
+def failure(error: BaseException) -> Failure:
+    """Return the reason that a trial which ended with `error` failed for; its causes count too."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, Diverged):
+            return "nan"
+        if isinstance(seen, MemoryError) or _out_of_device_memory(seen):
+            return "oom"
+        seen = seen.__cause__
+    return "user"
+
+
+def _out_of_device_memory(error: BaseException) -> bool:
+    tf = sys.modules.get("tensorflow")
+    if tf is None or not isinstance(error, tf.errors.OpError):
+        return False
+    text = str(error)
+    return isinstance(error, tf.errors.ResourceExhaustedError) or any(
+        sign in text for sign in ("RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory")
+    )
+
+
+def device_note() -> str:
+    """Say in a few words what this process trains on."""
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    if not devices:
+        threads = tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count()
+        return f"CPU, {threads} thread{'' if threads == 1 else 's'}"
+    details: dict[str, Any] = tf.config.experimental.get_device_details(devices[0])
+    return f"GPU {details.get('device_name', devices[0].name)}"
+
+
+def device_memory() -> int | None:
+    """Return the bytes of memory of the GPU that this process trains on; None: it has no GPU, or it can't be told."""
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        return None
+    import pynvml
+
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    try:
+        pynvml.nvmlInit()
+        by_name = visible.startswith(("GPU-", "MIG-"))
+        handle = (
+            pynvml.nvmlDeviceGetHandleByUUID(visible) if by_name else pynvml.nvmlDeviceGetHandleByIndex(int(visible))
+        )
+        return int(pynvml.nvmlDeviceGetMemoryInfo(handle).total)
+    except (pynvml.NVMLError, ValueError):
+        return None

@@ -1,0 +1,116 @@
+"""Where a function named in the space file is found: `file.py:function` or `module:function`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from spaces.errors import nearest
+
+
+class FindError(Exception):
+    """A function that the space file names can't be had; the message says why and the way out."""
+
+
+def function(reference: str, folder: Path, parameters: tuple[str, ...] | None) -> Callable[..., Any]:
+    """Return the function that `reference` names; paths are relative to `folder`.
+
+    The function must be callable with as many positional arguments as `parameters` has names (None: whatever it takes).
+    Raises FindError.
+    """
+    where, _, name = reference.rpartition(":")
+    if not where or not name.isidentifier():
+        raise FindError(f"received '{reference}'; expected file.py:function or module:function")
+    module = _load_file(folder / where, reference) if where.endswith(".py") else _import(where, folder, reference)
+    found = getattr(module, name, None)
+    if found is None:
+        functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
+        near = nearest(name, functions)
+        raise FindError(
+            f"{reference}: {where} has no function '{name}'"
+            + (f"; did you mean '{near}'?" if near else f"; it has {', '.join(functions) or 'none'}")
+        )
+    if not callable(found):
+        raise FindError(f"{reference}: '{name}' is a {type(found).__name__}; expected a function")
+    if parameters is not None:
+        _check_signature(found, reference, parameters)
+    return found  # type: ignore[no-any-return]
+
+
+def _check_signature(found: Callable[..., Any], reference: str, parameters: tuple[str, ...]) -> None:
+    name = reference.rpartition(":")[2]
+    try:
+        signature = inspect.signature(found)
+    except ValueError:  # builtins in C don't tell
+        return
+    try:
+        signature.bind(*parameters)
+    except TypeError as error:
+        raise FindError(
+            f"{reference}: received {name}{signature}; expected {name}({', '.join(parameters)}) ({error})"
+        ) from None
+
+
+def _import(name: str, folder: Path, reference: str) -> ModuleType:
+    _make_importable(folder)
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        missing = isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}.")
+        if missing:
+            raise FindError(
+                f"{reference}: no module '{name}' in {folder} or the Python path; "
+                f"write a path to a file (net.py:build), or install the package"
+            ) from error
+        raise FindError(_failed_import(reference, error)) from error
+
+
+def _load_file(path: Path, reference: str) -> ModuleType:
+    path = path.resolve()
+    if not path.is_file():
+        siblings = [file.name for file in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        near = nearest(path.name, siblings)
+        raise FindError(f"{reference}: no file {path}" + (f"; did you mean '{near}'?" if near else ""))
+    _make_importable(path.parent)
+    # One name per path, so that two files called train.py never meet in sys.modules.
+    unique = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if unique in sys.modules:
+        return sys.modules[unique]
+    spec = importlib.util.spec_from_file_location(unique, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[unique] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[unique]
+        if not isinstance(error, Exception):
+            raise
+        raise FindError(_failed_import(reference, error)) from error
+    return module
+
+
+def _make_importable(folder: Path) -> None:
+    """Put the folder on the path for good: a user's function may import its neighbours when it is called."""
+    if str(folder.resolve()) not in sys.path:
+        sys.path.insert(0, str(folder.resolve()))
+
+
+def _failed_import(reference: str, error: Exception) -> str:
+    """Say what went wrong in the user's own file, at the innermost line outside the import machinery."""
+    if isinstance(error, SyntaxError):
+        place = f"{error.filename}:{error.lineno}"
+    else:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+        users = [frame for frame in frames if frame.filename != __file__]
+        place = f"{users[-1].filename}:{users[-1].lineno}: {users[-1].line}" if users else "an import"
+    return f"{reference}: failed while being imported, at {place}\n  {type(error).__name__}: {error}"

@@ -1,0 +1,17 @@
+"""What a trainer understands: its vocabulary, the check of a file against it, and its JSON Schema. Imports no Keras."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spaces import vocabulary as kinds
+from spaces.spec import TrainerSpec
+from trainers.words.builtin import BUILTIN, vocabulary
+from trainers.words.checking import check
+
+__all__ = ["BUILTIN", "check", "schema", "vocabulary"]
+
+
+def schema(trainer: TrainerSpec) -> dict[str, Any]:
+    """Return the JSON Schema of `space` for this trainer."""
+    return kinds.schema(vocabulary(trainer) or kinds.Options(open=True))

@@ -1,0 +1,65 @@
+"""Which data sets can be named, what is known of them without loading, and the options of each kind of source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spaces.vocabulary import Flag, Kind, Listed, OneOf, Option, Options, Text, Whole
+from trainers.words.metrics import Task
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a named data set is: its name, its task and the shape of its examples."""
+
+    name: str
+    task: Task
+    form: Literal["image", "table"]
+    doc: str
+
+
+SETS: tuple[Known, ...] = (
+    Known("digits", "classification", "image", "1,797 handwritten digits of 8 x 8 pixels (scikit-learn)."),
+    Known("breast_cancer", "classification", "table", "569 tumours, 30 features, 2 classes (scikit-learn)."),
+    Known("wine", "classification", "table", "178 wines, 13 features, 3 classes (scikit-learn)."),
+    Known("iris", "classification", "table", "150 flowers, 4 features, 3 classes (scikit-learn)."),
+    Known("diabetes", "regression", "table", "442 patients, 10 features (scikit-learn)."),
+)
+
+KERAS_SETS: tuple[Known, ...] = (
+    Known("mnist", "classification", "image", "60,000 handwritten digits of 28 x 28 pixels."),
+    Known("fashion_mnist", "classification", "image", "60,000 pieces of clothing of 28 x 28 pixels."),
+    Known("cifar10", "classification", "image", "50,000 colour photos of 32 x 32 pixels, 10 classes."),
+    Known("cifar100", "classification", "image", "50,000 colour photos of 32 x 32 pixels, 100 classes."),
+    Known("california_housing", "regression", "table", "House prices, 8 features."),
+    Known("boston_housing", "regression", "table", "506 house prices, 13 features."),
+)
+
+_TASK = Option(
+    "task", OneOf(("classification", "regression")), None, "What the labels are; told from them if left out."
+)
+_NAMES: Kind = Listed(Text())
+
+SOURCES: dict[str, Options] = {
+    "set": Options(),
+    "keras": Options(),
+    "npz": Options((Option("x", Text(), "x"), Option("y", Text(), "y"), _TASK)),
+    "csv": Options(
+        (
+            Option("label", Text(), None, "The column to predict.", required=True),
+            Option("categorical", _NAMES, (), "Columns of categories, besides those of text."),
+            Option("ignore", _NAMES, (), "Columns to leave out."),
+            Option("separator", Text(), ",", "What stands between two values."),
+            _TASK,
+        )
+    ),
+    "images": Options(
+        (
+            Option("size", Listed(Whole(1), 2, 2), (32, 32), "Height and width that every image is resized to."),
+            Option("channels", OneOf((1, 3)), 3, "1: grey, 3: colour."),
+            Option("crop", Flag(), False, "Keep the aspect ratio and cut the rest."),
+        )
+    ),
+    "function": Options((_TASK,), open=True),
+}
