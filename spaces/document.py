@@ -6,7 +6,7 @@ import bisect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol, cast
 
 import yaml
 
@@ -72,6 +72,18 @@ def compose(text: str, file: str, problems: Problems) -> Tree | None:
     return _Composer(text, file, problems).document()
 
 
+class _Events(Protocol):
+    """What is used of PyYAML's loader, which has no types of its own."""
+
+    def check_event(self, *kinds: type[Any]) -> bool: ...
+
+    def peek_event(self) -> Any: ...
+
+    def get_event(self) -> Any: ...
+
+    def get_mark(self) -> Any: ...
+
+
 @dataclass(frozen=True)
 class _Anchored:
     """A value that an alias may repeat, with its number of nodes and levels. None while it is still open."""
@@ -106,7 +118,7 @@ class _Composer:
     def document(self) -> Tree | None:
         """Read the only document of the text."""
         try:
-            self._events = yaml.SafeLoader(self.text)
+            self._events = cast(_Events, yaml.SafeLoader(self.text))
             self._next(yaml.StreamStartEvent)
             if self._events.check_event(yaml.StreamEndEvent):
                 return None
@@ -150,6 +162,7 @@ class _Composer:
         if event.anchor:
             self.anchors[event.anchor] = None
         before = self.nodes
+        tree: Tree
         if isinstance(event, yaml.ScalarEvent):
             tree, levels = self._leaf(event, place), 0
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -170,9 +183,9 @@ class _Composer:
         if level > MOST_LEVELS:
             self._stop(Problem(place, f"maps and lists are nested more than {MOST_LEVELS} deep here"))
 
-    def _alias(self, name: str, level: int, place: Place) -> tuple[Tree, int]:
+    def _alias(self, name: str | None, level: int, place: Place) -> tuple[Tree, int]:
         """Repeat what was anchored; it keeps the place where it was written."""
-        if name not in self.anchors:
+        if name is None or name not in self.anchors:
             self.problems.add(place, f"'*{name}' repeats a value that has no anchor '&{name}' above it")
             return Leaf(None, place), 0
         anchored = self.anchors[name]
@@ -253,7 +266,7 @@ def _short_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
-# What PyYAML says (the beginning), whether the start of the construct is the better place, and what a person can act on.
+# What PyYAML says (the beginning), whether the start of the construct is the better place, and what people can act on.
 _SYNTAX = (
     ("found character '\\t'", False, "a tab stands where YAML needs spaces", "indent with spaces"),
     ("found character", False, "{found} can't start a value", "put the text in quotes"),

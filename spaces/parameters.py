@@ -247,7 +247,7 @@ def priors(space: Node, name: str = "") -> dict[str, Scalar]:
     return found
 
 
-class MissingParameter(LookupError):
+class MissingParameterError(LookupError):
     """Stored values lack a parameter that the space needs, or hold a value that the space doesn't have."""
 
 
@@ -269,12 +269,14 @@ class Stored:
         """Return the stored option."""
         value: Scalar = self._value(name)
         if value not in choices:
-            raise MissingParameter(f"'{name}' is {value!r} in the stored values; expected one of {list(choices)!r}")
+            raise MissingParameterError(
+                f"'{name}' is {value!r} in the stored values; expected one of {list(choices)!r}"
+            )
         return value
 
     def _value(self, name: str) -> Any:
         if name not in self.values:
-            raise MissingParameter(
+            raise MissingParameterError(
                 f"'{name}' is not among the stored values: {', '.join(sorted(self.values)) or 'none'}"
             )
         return self.values[name]
@@ -283,6 +285,6 @@ class Stored:
 def rebuild(space: Node, values: Mapping[str, Any]) -> Any:
     """Return the nested configuration whose flat values were stored.
 
-    Raises MissingParameter where `values` is not complete for `space` or holds an option that it doesn't have.
+    Raises MissingParameterError where `values` is not complete for `space` or holds an option that it doesn't have.
     """
     return draw(space, Stored(values))

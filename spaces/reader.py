@@ -77,8 +77,8 @@ def _text(path: Path) -> str:
 
 def _study(tree: Entries, text: str, file: str, folder: Path, problems: Problems) -> StudySpec | None:
     """Read every section; None where one of them leaves nothing to go on with."""
-    top = Section(tree, "a space file", problems)
-    top.check_keys(_KEYS)
+    top = Section(tree, "a space file", problems, _KEYS)
+    top.check_keys()
     study = _name(top, Path(file).stem)
     trainer = read_trainer(top)
     loop = trainer is not None and trainer.kind == "loop"
@@ -107,10 +107,10 @@ def _name(top: Section, stem: str) -> str:
 
 def _algorithm(top: Section) -> AlgorithmSpec:
     """Read `algorithm:`; whether sampler and pruner exist is judged by whoever knows them."""
-    section = top.section("algorithm")
+    section = top.section("algorithm", ("sampler", "pruner", "seed"))
     if section is None:
         return AlgorithmSpec()
-    section.check_keys(("sampler", "pruner", "seed"))
+    section.check_keys()
     seed = section.whole("seed", 0, _LARGEST_SEED)
     return AlgorithmSpec(_word(section, "sampler"), _word(section, "pruner"), seed)
 
@@ -125,7 +125,7 @@ def _word(section: Section, key: str) -> Node | None:
         return Fixed(tree.value, tree.place)
     if isinstance(tree, Entries) and len(tree.entries) == 1:
         return _plain_node(tree, section.problems)
-    expected = f"a word, or one word with its options: {{word: {{option: value}}}}"
+    expected = "a word, or one word with its options: {word: {option: value}}"
     section.problems.add(tree.place, f"algorithm.{key}: not a {key}", written(plain(tree)), expected)
     return None
 

@@ -1,6 +1,6 @@
 """How is a value written in YAML 1.2, and what does a written scalar mean?
 
-The core schema of https://yaml.org/spec/1.2.2/#103-core-schema: `1e-5` is a number, `on` and `no` are words, `010` is ten.
+The core schema (https://yaml.org/spec/1.2.2/#103-core-schema): `1e-5` is a number, `on` a word, `010` is ten.
 """
 
 from __future__ import annotations

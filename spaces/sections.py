@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from spaces import ranges
 from spaces.document import Entries, Entry, Items, Leaf, Tree, plain
-from spaces.errors import Place, Problems, did_you_mean
+from spaces.errors import Place, Problems, did_you_mean, nearest
 from spaces.scalars import written
 from spaces.spec import Budget, DataSpec, Objective, TrainerSpec
 
@@ -21,8 +21,8 @@ _SECONDS = (86_400, 3_600, 60, 1)
 _SOURCES: dict[str, tuple[str, ...]] = {
     "source": ("task",),
     "npz": ("x", "y", "task"),
-    "csv": ("label", "categorical", "ignore", "task"),
-    "images": ("size", "channels"),
+    "csv": ("label", "categorical", "ignore", "separator", "task"),
+    "images": ("size", "channels", "crop"),
     "keras": ("task",),
 }
 _TASKS = ("classification", "regression")
@@ -35,18 +35,23 @@ class Section:
     tree: Entries
     name: str
     problems: Problems
+    known: tuple[str, ...]
 
     @property
     def place(self) -> Place:
         """Where the map starts."""
         return self.tree.place
 
-    def check_keys(self, known: tuple[str, ...]) -> None:
+    def check_keys(self) -> None:
         """Tell about keys that this section doesn't have."""
         for key, entry in self.tree.entries.items():
-            if key not in known:
-                message = f"'{key}' is not a key of {self.name}{did_you_mean(key, known)}"
-                self.problems.add(entry.place, message, expected="one of " + ", ".join(known))
+            if key not in self.known:
+                message = f"'{key}' is not a key of {self.name}{did_you_mean(key, self.known)}"
+                self.problems.add(entry.place, message, expected="one of " + ", ".join(self.known))
+
+    def _misspelt(self, *keys: str) -> bool:
+        """Tell whether one of these keys is there under a wrong name, which is told already."""
+        return any(nearest(key, self.known) in keys for key in self.tree.entries if key not in self.known)
 
     def get(self, key: str) -> Entry | None:
         """Return the entry at `key`, if there is one."""
@@ -55,12 +60,12 @@ class Section:
     def required(self, key: str, expected: str) -> Entry | None:
         """Return the entry at `key`; without one it tells what was expected."""
         entry = self.get(key)
-        if entry is None:
+        if entry is None and not self._misspelt(key):
             self.problems.add(self.place, f"'{key}' is missing in {self.name}", expected=expected)
         return entry
 
-    def section(self, key: str) -> Section | None:
-        """Return the map at `key`, if there is one."""
+    def section(self, key: str, known: tuple[str, ...]) -> Section | None:
+        """Return the map at `key`, if there is one; its keys are `known`."""
         entry = self.get(key)
         if entry is None:
             return None
@@ -69,7 +74,7 @@ class Section:
                 entry.value.place, f"{key}: not a map", written(plain(entry.value)), "a map: {key: value}"
             )
             return None
-        return Section(entry.value, key, self.problems)
+        return Section(entry.value, key, self.problems, known)
 
     def text(self, key: str) -> str | None:
         """Return the text at `key`, if there is one."""
@@ -112,7 +117,7 @@ class Section:
     def exactly_one(self, keys: tuple[str, ...]) -> str | None:
         """Return which of `keys` is there, and tell if that isn't exactly one."""
         found = [key for key in self.tree.entries if key in keys]
-        if not found:
+        if not found and not self._misspelt(*keys):
             self.problems.add(self.place, f"{self.name} lacks {_either(keys)}", expected="exactly one of them")
         for second in found[1:]:
             message = f"'{second}' can't stand beside '{found[0]}'"
@@ -147,13 +152,16 @@ def read_data(top: Section, required: bool) -> DataSpec | None:
         if required:
             top.required("data", "where the data comes from, such as data: {source: digits}")
         return None
-    section = top.section("data")
-    if section is None:
+    every = sorted({option for options in _SOURCES.values() for option in options})
+    whole = top.section("data", (*_SOURCES, "validation", *every))
+    if whole is None:
         return None
-    kind = section.exactly_one(tuple(_SOURCES))
-    every = {option for options in _SOURCES.values() for option in options}
-    options = _SOURCES[kind] if kind else tuple(sorted(every))
-    section.check_keys((*_SOURCES, "validation", *options))
+    kind = whole.exactly_one(tuple(_SOURCES))
+    options = _SOURCES[kind] if kind else tuple(every)
+    section = Section(
+        whole.tree, f"data from {kind}" if kind else "data", top.problems, (*_SOURCES, "validation", *options)
+    )
+    section.check_keys()
     validation = _validation(section)
     if kind is None:
         return None
@@ -198,15 +206,20 @@ def _data_options(section: Section, kind: str, options: tuple[str, ...]) -> dict
     values: dict[str, Any] = {}
     if kind == "csv" and section.required("label", "the column that is predicted"):
         values["label"] = section.text("label")
-    for key in ("categorical", "ignore", "x", "y"):
+    for key in ("x", "y", "separator"):
         if key in options and section.get(key):
-            values[key] = section.text(key) if key in "xy" else _columns(section, key, values.get("label"))
+            values[key] = section.text(key)
+    for key in ("categorical", "ignore"):
+        if key in options and section.get(key):
+            values[key] = _columns(section, key, values.get("label"))
     if "size" in options and section.get("size"):
         values["size"] = _size(section)
     if "channels" in options and (entry := section.get("channels")):
         values["channels"] = section.whole("channels", 1, 3)
         if values["channels"] == 2:
             section.problems.add(entry.value.place, "data.channels: 2 is neither 1 (grey) nor 3 (colour)")
+    if "crop" in options and (entry := section.get("crop")):
+        values["crop"] = ranges.flag(entry.value, "data.crop", section.problems)
     if "task" in options and section.get("task"):
         values["task"] = section.word("task", _TASKS)
     return values
@@ -270,12 +283,9 @@ def _objective(top: Section, tree: Tree) -> Objective | None:
         expected = "{maximize: metric} or {minimize: metric}"
         top.problems.add(tree.place, "objective: no direction", written(plain(tree)), expected, hint)
         return None
-    section = Section(tree, "objective", top.problems)
-    section.check_keys(("maximize", "minimize"))
-    if not tree.entries or any(key in ("maximize", "minimize") for key in tree.entries):
-        direction = section.exactly_one(("maximize", "minimize"))
-    else:
-        return None
+    section = Section(tree, "objective", top.problems, ("maximize", "minimize"))
+    section.check_keys()
+    direction = section.exactly_one(section.known)
     metric = section.text(direction) if direction else None
     if direction is None or metric is None:
         return None
@@ -288,10 +298,10 @@ def read_budget(top: Section) -> Budget | None:
     """Read `budget:`; without trials there is no end."""
     if top.required("budget", "such as budget: {trials: 50, epochs: 10}") is None:
         return None
-    section = top.section("budget")
+    section = top.section("budget", ("trials", "epochs", "time", "trial_time"))
     if section is None:
         return None
-    section.check_keys(("trials", "epochs", "time", "trial_time"))
+    section.check_keys()
     section.required("trials", "how many configurations are tried, a whole number")
     trials = section.whole("trials", 1, 1_000_000)
     epochs = section.whole("epochs", 1, 1_000_000)

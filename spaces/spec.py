@@ -29,8 +29,9 @@ class TrainerSpec:
 class DataSpec:
     """Where the data comes from.
 
-    kind: `set` (a named set such as digits), `function` (`module:function` or `file.py:function`), `npz`, `csv`, `images`, `keras`.
-    `location` is the name, function or path as the file says it; `options` the source's own options (label, …).
+    kind: `set` (a named set such as digits), `function` (`module:function` or `file.py:function`), `npz`, `csv`,
+    `images`, `keras`. `location` is the name, function or path as the file says it; `options` the source's own options
+    (label, …).
     """
 
     kind: Literal["set", "function", "npz", "csv", "images", "keras"]
@@ -62,7 +63,7 @@ class Budget:
 class AlgorithmSpec:
     """The `algorithm:` part as it stands, to be checked by whoever knows samplers and pruners.
 
-    `sampler` and `pruner` are None when left out, else the node at that key (`tpe`, or `{tpe: {n_startup_trials: 20}}`).
+    `sampler` and `pruner` are None when left out, else the node there (`tpe`, or `{tpe: {n_startup_trials: 20}}`).
     """
 
     sampler: Node | None = None
@@ -89,8 +90,8 @@ class StudySpec:
 def identity(spec: StudySpec) -> dict[str, Any]:
     """Return, as JSON-able data, everything that makes the values of two trials comparable.
 
-    That is trainer, data, objectives, epochs and space; not the study's name, how much or how cleverly is searched, priors,
-    the order of keys, or how the file is written (`1` and `1.0` are the same).
+    That is trainer, data, objectives, epochs and space; not the study's name, how much or how cleverly is searched,
+    priors, the order of keys, or how the file is written (`1` and `1.0` are the same).
     """
     data = spec.data
     return {
@@ -110,7 +111,7 @@ def digest(spec: StudySpec) -> str:
 
 
 def difference(old: StudySpec, new: StudySpec) -> list[str]:
-    """Return one line for each part of the identity that differs, such as `budget.epochs: 10 -> 20`; empty if none does."""
+    """Return one line for each part of the identity that differs, such as `epochs: 10 -> 20`; empty if none does."""
     before, after = identity(old), identity(new)
     lines = []
     for key in ("trainer", "objectives", "epochs"):

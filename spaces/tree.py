@@ -205,14 +205,14 @@ def _branches(tree: Entries, prior: Entry | None, place: Place, name: str, probl
             branches[word] = Map({}, entry.value.place, {})
         else:
             branches[word] = read_node(entry.value, below(name, word), problems)
-    word = None
+    chosen: str | None = None
     if prior is not None:
         if isinstance(prior.value, Leaf) and prior.value.value in branches:
-            word = str(prior.value.value)
+            chosen = str(prior.value.value)
         else:
             wanted = written(plain(prior.value)) if not isinstance(prior.value, Leaf) else prior.value.value
             _no_such_option(prior, wanted, list(branches), f"{name}.choice", problems)
-    return Branches(branches, place, {word: entry.place for word, entry in tree.entries.items()}, word)
+    return Branches(branches, place, {word: entry.place for word, entry in tree.entries.items()}, chosen)
 
 
 def _optional(tree: Tree, options: Mapping[str, Entry], place: Place, name: str, problems: Problems) -> Optional:
