@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spaces.errors import nearest
+from spaces.errors import did_you_mean
 from spaces.spec import TrainerSpec
 from trainers import user_code
 from trainers.contract import Run, Train
@@ -51,10 +51,7 @@ def _build(trainer: TrainerSpec, folder: Path) -> Callable[..., Any]:
     if trainer.kind == "model":
         return user_code.function(trainer.name, folder, ("params", "data"))
     if trainer.name not in BUILTIN:
-        near = nearest(trainer.name, BUILTIN)
-        raise FindError(
-            f"no built-in trainer '{trainer.name}'"
-            + (f"; did you mean '{near}'?" if near else f"; expected one of {', '.join(BUILTIN)}")
-        )
+        known = did_you_mean(trainer.name, BUILTIN) or f"; expected one of {', '.join(BUILTIN)}"
+        raise FindError(f"no built-in trainer '{trainer.name}'{known}")
     build: Callable[..., Any] = import_module(f"trainers.{trainer.name}").build
     return build

@@ -5,11 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from trainers.contract import Diverged
 
 Failure = Literal["oom", "nan", "user"]
+
+log = logging.getLogger(__name__)
 
 
 def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> None:
@@ -19,16 +24,38 @@ def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> Non
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if log_level <= logging.DEBUG else "2")
-    import tensorflow as tf
+    with _quiet():
+        import tensorflow as tf
 
+        devices = tf.config.list_physical_devices("GPU")
+        import keras  # noqa: F401
     tf.get_logger().setLevel(log_level)
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         # Small models gain nothing from running two operations at once, and lose to threads that wait for each other.
         tf.config.threading.set_inter_op_parallelism_threads(1)
-    for device in tf.config.list_physical_devices("GPU"):
+    for device in devices:
         tf.config.experimental.set_memory_growth(device, True)
-    import keras  # noqa: F401
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what libraries write to the standard error stream for the debug log.
+
+    TensorFlow reports drivers that a machine without a GPU lacks before its log level counts.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        terminal = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+            kept.seek(0)
+            log.debug(kept.read().decode(errors="replace"))
 
 
 def seed_everything(seed: int) -> None:

@@ -13,18 +13,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from spaces.errors import nearest
+from spaces.errors import did_you_mean
 
 
 class FindError(Exception):
     """A function that the space file names can't be had; the message says why and the way out."""
 
 
-def function(reference: str, folder: Path, parameters: tuple[str, ...] | None) -> Callable[..., Any]:
+def function(reference: str, folder: Path, parameters: tuple[str, ...]) -> Callable[..., Any]:
     """Return the function that `reference` names; paths are relative to `folder`.
 
-    The function must be callable with as many positional arguments as `parameters` has names (None: whatever it takes).
-    Raises FindError.
+    The function must be callable with as many positional arguments as `parameters` has names. Raises FindError.
     """
     where, _, name = reference.rpartition(":")
     if not where or not name.isidentifier():
@@ -33,15 +32,11 @@ def function(reference: str, folder: Path, parameters: tuple[str, ...] | None) -
     found = getattr(module, name, None)
     if found is None:
         functions = [key for key, value in vars(module).items() if inspect.isfunction(value)]
-        near = nearest(name, functions)
-        raise FindError(
-            f"{reference}: {where} has no function '{name}'"
-            + (f"; did you mean '{near}'?" if near else f"; it has {', '.join(functions) or 'none'}")
-        )
+        known = did_you_mean(name, functions) or f"; it has {', '.join(functions) or 'none'}"
+        raise FindError(f"{reference}: {where} has no function '{name}'{known}")
     if not callable(found):
         raise FindError(f"{reference}: '{name}' is a {type(found).__name__}; expected a function")
-    if parameters is not None:
-        _check_signature(found, reference, parameters)
+    _check_signature(found, reference, parameters)
     return found  # type: ignore[no-any-return]
 
 
@@ -77,8 +72,7 @@ def _load_file(path: Path, reference: str) -> ModuleType:
     path = path.resolve()
     if not path.is_file():
         siblings = [file.name for file in path.parent.glob("*.py")] if path.parent.is_dir() else []
-        near = nearest(path.name, siblings)
-        raise FindError(f"{reference}: no file {path}" + (f"; did you mean '{near}'?" if near else ""))
+        raise FindError(f"{reference}: no file {path}{did_you_mean(path.name, siblings)}")
     _make_importable(path.parent)
     # One name per path, so that two files called train.py never meet in sys.modules.
     unique = f"{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"

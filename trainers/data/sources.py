@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from spaces.errors import nearest
+from spaces.errors import did_you_mean
 from spaces.spec import DataSpec
 from trainers import user_code
 from trainers.data.data import DataError, Raw
 from trainers.data.table import read_table
-from trainers.words.datasets import KERAS_SETS, SETS, SOURCES
-from trainers.words.reading import read as with_defaults
+from trainers.words.datasets import KERAS_SETS, SETS
+
+IMAGE_SIZE = (32, 32)
 
 
 def read(spec: DataSpec, folder: Path) -> Raw:
     """Return what the source gives; relative paths are relative to `folder`. Raises DataError."""
-    given = dict(spec.options)
-    table = SOURCES[spec.kind]
-    names = [option.name for option in table.options]
-    for name in given:
-        if name not in names and not table.open:
-            raise DataError(f"no option '{name}'" + _near(name, names))
-    options = with_defaults(table, given)
+    options = dict(spec.options)
     readers: dict[str, Callable[[], Raw]] = {
-        "set": lambda: read_set(spec.location),
-        "keras": lambda: read_keras(spec.location),
+        "set": lambda: replace(read_set(spec.location), **options),
+        "keras": lambda: replace(read_keras(spec.location), **options),
         "npz": lambda: read_npz(_existing(folder / spec.location), options),
         "csv": lambda: read_table(_existing(folder / spec.location), options),
         "images": lambda: read_images(_existing(folder / spec.location), options),
-        "function": lambda: read_function(spec.location, folder, given),
+        "function": lambda: read_function(spec.location, folder, options),
     }
     return readers[spec.kind]()
 
 
 def _near(word: str, known: Iterable[str]) -> str:
     known = list(known)
-    near = nearest(word, known)
-    return f"; did you mean '{near}'?" if near else f"; expected one of {', '.join(known)}"
+    return did_you_mean(word, known) or f"; expected one of {', '.join(known)}"
 
 
 def _existing(path: Path) -> Path:
     if path.exists():
         return path
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = nearest(path.name, siblings)
-    raise DataError(f"no such file: {path}" + (f"; did you mean '{near}'?" if near else ""))
+    raise DataError(f"no such file: {path}{did_you_mean(path.name, siblings)}")
 
 
 def read_set(name: str) -> Raw:
@@ -105,10 +98,10 @@ def read_npz(path: Path, options: Mapping[str, Any]) -> Raw:
         return found
 
     return Raw(
-        array(options["x"]),
-        array(options["y"]),
+        array(options.get("x", "x")),
+        array(options.get("y", "y")),
         *_validation(arrays),
-        task=options["task"],
+        task=options.get("task"),
     )
 
 
@@ -129,9 +122,8 @@ def read_images(path: Path, options: Mapping[str, Any]) -> Raw:
         pictures = keras.utils.image_dataset_from_directory(
             str(path),
             label_mode="int",
-            color_mode="grayscale" if options["channels"] == 1 else "rgb",
-            image_size=tuple(options["size"]),
-            crop_to_aspect_ratio=options["crop"],
+            color_mode="grayscale" if options.get("channels") == 1 else "rgb",
+            image_size=tuple(options.get("size", IMAGE_SIZE)),
             shuffle=False,
             batch_size=64,
             verbose=False,
@@ -148,20 +140,12 @@ def read_images(path: Path, options: Mapping[str, Any]) -> Raw:
 
 
 def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> Raw:
-    """Return what the user's function does: (x, y), (x_train, y_train, x_validation, y_validation), or a dict of these.
-
-    Options of the file, but for `task`, are passed to it by name.
-    """
-    arguments = {name: value for name, value in options.items() if name != "task"}
+    """Return what the user's function does: (x, y), with (…, x_validation, y_validation) or not, or a dict of these."""
     try:
-        function = user_code.function(reference, folder, None)
+        function = user_code.function(reference, folder, ())
     except user_code.FindError as error:
         raise DataError(str(error)) from error
-    try:
-        inspect.signature(function).bind(**arguments)
-    except TypeError as error:
-        raise DataError(f"the function doesn't take the options {sorted(arguments)}: {error}") from None
-    given = function(**arguments)
+    given = function()
     task = options.get("task")
     if isinstance(given, Mapping):
         x, y = (given.get(name, given.get(f"{name}_train")) for name in ("x", "y"))

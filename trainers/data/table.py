@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from spaces.errors import nearest
+from spaces.errors import did_you_mean
 from trainers.data.data import DataError, Raw
 
 MOST_CATEGORIES = 200
@@ -22,31 +22,26 @@ def read_table(path: Path, options: Mapping[str, Any]) -> Raw:
     Raises DataError.
     """
     try:
-        table = pd.read_csv(path, sep=options["separator"])
+        table = pd.read_csv(path)
     except (ValueError, OSError) as error:
         raise DataError(f"{path} can't be read as CSV: {error}") from error
-    label = options["label"]
-    if label is None:
-        raise DataError(
-            f"which column is to be predicted? write label: {table.columns[-1]} (or another of {path.name})"
-        )
-    for name in (label, *options["categorical"], *options["ignore"]):
+    label, ignored, categorical = options["label"], options.get("ignore", ()), options.get("categorical", ())
+    for name in (label, *categorical, *ignored):
         _check_column(name, table, path)
-    table = table.drop(columns=list(options["ignore"]))
+    table = table.drop(columns=list(ignored))
     _check_missing(table)
     features = table.drop(columns=[label])
     if features.shape[1] == 0:
         raise DataError(f"{path} has no column but the label")
-    x, names = _numbers(features, options["categorical"])
-    return Raw(x, table[label].to_numpy(), task=options["task"], feature_names=names)
+    x, names = _numbers(features, categorical)
+    return Raw(x, table[label].to_numpy(), task=options.get("task"), feature_names=names)
 
 
 def _check_column(name: str, table: pd.DataFrame, path: Path) -> None:
     columns = [str(column) for column in table.columns]
     if name not in columns:
-        near = nearest(name, columns)
-        known = f"did you mean '{near}'?" if near else f"it has {', '.join(columns[:20])}"
-        raise DataError(f"{path.name} has no column '{name}'; {known}")
+        known = did_you_mean(name, columns) or f"; it has {', '.join(columns[:20])}"
+        raise DataError(f"{path.name} has no column '{name}'{known}")
 
 
 def _check_missing(table: pd.DataFrame) -> None:
@@ -56,7 +51,7 @@ def _check_missing(table: pd.DataFrame) -> None:
         raise DataError(f"missing values in {', '.join(missing[:10])}; fill them, drop the rows, or ignore the columns")
 
 
-def _numbers(features: pd.DataFrame, categorical: list[str]) -> tuple[Any, tuple[str, ...]]:
+def _numbers(features: pd.DataFrame, categorical: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
     texts = [
         column
         for column in features.columns

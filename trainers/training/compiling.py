@@ -74,7 +74,7 @@ def _as_it_is(labels: Any) -> Any:
 
 
 def _are_probabilities(outputs: Any) -> bool:
-    values = np.asarray(keras.ops.convert_to_numpy(outputs), np.float32)
+    values = outputs.numpy().astype(np.float32)
     return bool((values >= 0).all() and np.allclose(values.sum(axis=-1), 1, atol=1e-2))
 
 

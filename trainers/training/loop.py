@@ -24,12 +24,11 @@ SLICE_SECONDS = 1.0
 @lru_cache(maxsize=1)
 def on_device(data: Data) -> tuple[Any, Any, Any, Any]:
     """Return the four arrays of the data set as tensors; placed once per worker, shared by all trials."""
-    return (
-        tf.constant(data.x_train),
-        tf.constant(data.y_train),
-        tf.constant(data.x_validation),
-        tf.constant(data.y_validation),
-    )
+    x, y = tf.constant(data.x_train), tf.constant(data.y_train)
+    if x.dtype == tf.uint8 and tf.config.list_logical_devices("GPU"):
+        # TensorFlow can't gather bytes on a GPU. Half precision holds 0 to 255 exactly; each batch is cast back.
+        x = tf.cast(x, tf.float16)
+    return x, y, tf.constant(data.x_validation), tf.constant(data.y_validation)
 
 
 class CompiledEpochs:
@@ -56,7 +55,7 @@ class CompiledEpochs:
         def train(rows: Any, batch_size: Any, first: Any, last: Any) -> Any:
             def step(number: Any) -> Any:
                 batch = rows[number * batch_size : (number + 1) * batch_size]
-                examples = tf.gather(x, batch)
+                examples = tf.cast(tf.gather(x, batch), x_validation.dtype)
                 for layer in augmentation:
                     examples = layer(examples, training=True)
                 model.train_step((examples, encode(tf.gather(y, batch))))

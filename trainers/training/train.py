@@ -59,7 +59,7 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
         start = time.perf_counter()
         metrics = epochs.train(epoch)
         metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
-        metrics["learning_rate"] = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+        metrics["learning_rate"] = float(model.optimizer.learning_rate)
         metrics["seconds"] = time.perf_counter() - start
         _check_finite(epoch, metrics)
         checkpoint.save(run.folder, checkpoint.State(epoch, metrics, _values(variables)))
@@ -119,7 +119,7 @@ def _variables(model: keras.Model, augmentation: list[keras.layers.Layer]) -> di
 
 
 def _values(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: keras.ops.convert_to_numpy(variable) for name, variable in variables.items()}
+    return {name: variable.value.numpy() for name, variable in variables.items()}
 
 
 def _restore(variables: Mapping[str, Any], state: checkpoint.State | None) -> tuple[int, dict[str, float]]:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 
 from spaces import vocabulary as kinds
-from spaces.errors import Place, Problem, nearest
+from spaces.errors import Place, Problem, did_you_mean
 from spaces.spec import DataSpec, StudySpec
 from trainers.words.builtin import BUILTIN, vocabulary
-from trainers.words.datasets import KERAS_SETS, SETS, SOURCES, Known
+from trainers.words.datasets import KERAS_SETS, SETS, Known
 from trainers.words.metrics import reported
 
 
@@ -17,7 +17,7 @@ def check(spec: StudySpec) -> list[Problem]:
     """Return every problem of the file that its trainer knows about, each at its place."""
     trainer = spec.trainer
     if trainer.kind == "builtin" and trainer.name not in BUILTIN:
-        return [_unknown(trainer.place, "trainer", trainer.name, BUILTIN)]
+        return [_unknown(trainer.place, "built-in trainer", trainer.name, BUILTIN)]
     problems = _check_data(spec) + _check_objectives(spec)
     words = vocabulary(trainer)
     if words is not None:
@@ -27,13 +27,8 @@ def check(spec: StudySpec) -> list[Problem]:
 
 def _unknown(place: Place, what: str, received: str, known: Iterable[str]) -> Problem:
     known = tuple(known)
-    near = nearest(received, known)
-    return Problem(
-        place,
-        f"'{received}' is not a known {what}" + (f"; did you mean '{near}'?" if near else ""),
-        received=received,
-        expected=f"one of {', '.join(known)}",
-    )
+    message = f"'{received}' is not a {what}{did_you_mean(received, known)}"
+    return Problem(place, message, expected=f"one of {', '.join(known)}")
 
 
 def _known_set(data: DataSpec | None) -> Known | None:
@@ -45,53 +40,31 @@ def _known_set(data: DataSpec | None) -> Known | None:
 def _check_data(spec: StudySpec) -> list[Problem]:
     data, trainer = spec.data, spec.trainer
     if data is None:
-        if trainer.kind == "loop":
-            return []
-        hint = "write data: digits to begin with"
-        return [Problem(trainer.place, "this trainer needs data, and the file names none", hint=hint)]
+        return []
     known = _known_set(data)
     if known is None and data.kind in ("set", "keras"):
         names = [entry.name for entry in (SETS if data.kind == "set" else KERAS_SETS)]
         return [_unknown(data.place, "data set", data.location, names)]
-    problems = _check_source_options(data)
     expected = {"image": "image", "tabular": "table"}
-    if known and trainer.kind == "builtin" and expected[trainer.name] != known.form:
-        other = next(name for name, form in expected.items() if form == known.form)
-        message = f"the trainer '{trainer.name}' can't train on '{known.name}'"
-        problems.append(
-            Problem(
-                trainer.place,
-                message,
-                f"a data set of form {known.form}",
-                f"{expected[trainer.name]}",
-                f"write trainer: {other}",
-            )
+    if known is None or trainer.kind != "builtin" or expected[trainer.name] == known.form:
+        return []
+    other = next(name for name, form in expected.items() if form == known.form)
+    return [
+        Problem(
+            trainer.place,
+            f"the trainer '{trainer.name}' can't train on '{known.name}'",
+            received=f"data of form '{known.form}'",
+            expected=f"'{expected[trainer.name]}'",
+            hint=f"write trainer: {other}",
         )
-    return problems
-
-
-def _check_source_options(data: DataSpec) -> list[Problem]:
-    options = SOURCES[data.kind]
-    names = [option.name for option in options.options]
-    given = dict(data.options)
-    problems = [
-        _unknown(data.place, f"option of {data.kind} data", name, names)
-        for name in given
-        if name not in names and not options.open
     ]
-    problems += [
-        Problem(data.place, f"{data.kind} data needs '{option.name}'", hint=option.doc)
-        for option in options.options
-        if option.required and option.name not in given
-    ]
-    return problems
 
 
 def _check_objectives(spec: StudySpec) -> list[Problem]:
     if spec.trainer.kind == "loop":
         return []
     known = _known_set(spec.data)
-    task = known.task if known else dict(spec.data.options).get("task") if spec.data else None
+    task = known.task if known else spec.data.options.get("task") if spec.data else None
     metrics = reported(task)
     return [
         _unknown(_place_of(objective.metric, spec), "metric of this trainer", objective.metric, metrics)

@@ -1,11 +1,10 @@
-"""Which data sets can be named, what is known of them without loading, and the options of each kind of source."""
+"""Which data sets can be named, and what is known of them without loading them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from spaces.vocabulary import Flag, Kind, Listed, OneOf, Option, Options, Text, Whole
 from trainers.words.metrics import Task
 
 
@@ -35,31 +34,3 @@ KERAS_SETS: tuple[Known, ...] = (
     Known("california_housing", "regression", "table", "House prices, 8 features."),
     Known("boston_housing", "regression", "table", "506 house prices, 13 features."),
 )
-
-_TASK = Option(
-    "task", OneOf(("classification", "regression")), None, "What the labels are; told from them if left out."
-)
-_NAMES: Kind = Listed(Text())
-
-SOURCES: dict[str, Options] = {
-    "set": Options(),
-    "keras": Options(),
-    "npz": Options((Option("x", Text(), "x"), Option("y", Text(), "y"), _TASK)),
-    "csv": Options(
-        (
-            Option("label", Text(), None, "The column to predict.", required=True),
-            Option("categorical", _NAMES, (), "Columns of categories, besides those of text."),
-            Option("ignore", _NAMES, (), "Columns to leave out."),
-            Option("separator", Text(), ",", "What stands between two values."),
-            _TASK,
-        )
-    ),
-    "images": Options(
-        (
-            Option("size", Listed(Whole(1), 2, 2), (32, 32), "Height and width that every image is resized to."),
-            Option("channels", OneOf((1, 3)), 3, "1: grey, 3: colour."),
-            Option("crop", Flag(), False, "Keep the aspect ratio and cut the rest."),
-        )
-    ),
-    "function": Options((_TASK,), open=True),
-}
