@@ -158,9 +158,7 @@ def read_data(top: Section, required: bool) -> DataSpec | None:
         return None
     kind = whole.exactly_one(tuple(_SOURCES))
     options = _SOURCES[kind] if kind else tuple(every)
-    section = Section(
-        whole.tree, f"data from {kind}" if kind else "data", top.problems, (*_SOURCES, "validation", *options)
-    )
+    section = Section(whole.tree, "data", top.problems, (*_SOURCES, "validation", *options))
     section.check_keys()
     validation = _validation(section)
     if kind is None:
