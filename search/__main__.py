@@ -1,0 +1,35 @@
+"""`python -m search`: hand the arguments and the environment to the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main() -> int:
+    """Run the command of this process."""
+    arguments = sys.argv[1:]
+    _hide_password(arguments)
+    from search import cli
+
+    return cli.main(arguments, os.environ)
+
+
+def _hide_password(arguments: Sequence[str]) -> None:
+    """Start anew with the URL in the environment if it stands on the command line: `ps` shows that to everybody."""
+    for index, word in enumerate(arguments):
+        flag, equals, value = word.partition("=")
+        if flag == "--":
+            return
+        if flag != "--storage":
+            continue
+        rest = [*arguments[:index], *arguments[index + (1 if equals else 2) :]]
+        url = value if equals else next(iter(arguments[index + 1 :]), "")
+        if "@" in url:
+            command = [sys.executable, "-m", "search", *rest]
+            os.execve(sys.executable, command, {**os.environ, "SEARCH_STORAGE": url})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""The command line: one verb a module of `search.commands`, settings read once, errors told once."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+
+from search import settings as settings_reader
+from search.errors import Interrupted, SearchError
+from search.settings import LOG_LEVELS, Settings
+from spaces.errors import SpaceError
+
+VERBS = ("init", "check", "plan", "run", "worker", "status", "best", "dashboard", "schema", "stop")
+WRONG_INPUT, BUG = 2, 3
+
+DESCRIPTION = "Hyperparameter search for Keras: one file says what to search, one command searches it."
+EPILOG = """exit codes:
+  0 done · 1 the study was given up · 2 your input is wrong · 3 a bug of ours ·
+  75 the storage is unavailable, try again · 130 interrupted
+
+start here:
+  python -m search init space.yaml     write a commented space file
+  python -m search check space.yaml    read it, before anything is spent
+  python -m search run space.yaml      search it; the same command continues
+"""
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Run one command and return its exit code."""
+    verb = next((word for word in arguments if word in VERBS), None)
+    parsed = parser(verb).parse_args(arguments)
+    try:
+        settings = settings_reader.read(parsed, environment)
+        logging.basicConfig(level=settings.log_level.value.upper(), format="%(asctime)s %(levelname)s %(message)s")
+        return int(_command(parsed.verb).run(parsed, settings))
+    except SpaceError as error:
+        return _tell(str(error), WRONG_INPUT)
+    except SearchError as error:
+        return _tell(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _tell("interrupted", Interrupted.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has left: `search status | head`
+        return 0
+    except Exception as error:
+        return _tell(_bug(error, getattr(parsed, "state", None) or environment.get("SEARCH_STATE")), BUG)
+
+
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser. Only the verb that is asked for is imported; without one, all are (for `--help`)."""
+    top = argparse.ArgumentParser(
+        prog="python -m search",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = top.add_subparsers(dest="verb", metavar="command", required=True)
+    for name in VERBS if verb is None else (verb,):
+        module = _command(name)
+        help_text = (module.__doc__ or "").strip().splitlines()[0]
+        command = verbs.add_parser(
+            name, help=help_text, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(command)
+        command.add_argument("--log-level", choices=LOG_LEVELS, help="how much is logged (SEARCH_LOG_LEVEL; warning)")
+    return top
+
+
+def _command(verb: str) -> ModuleType:
+    return importlib.import_module(f"search.commands.{verb}")
+
+
+def _tell(message: str, code: int) -> int:
+    sys.stdout.flush()
+    print(f"search: error: {message}", file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _bug(error: Exception, state: str | None) -> str:
+    """Write the traceback of a bug to a file and return one line about it."""
+    text = "".join(traceback.format_exception(error))
+    path = Path(state or ".search") / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError:
+        return f"this is a bug of ours: {text}"
+    return f"this is a bug of ours ({type(error).__name__}): {error}; the traceback is in {path}"
+
+
+__all__ = ["Settings", "main", "parser"]

@@ -1,0 +1,141 @@
+"""The worker processes of one `run`: started in their places, watched, restarted, stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from search.devices import Place
+from search.errors import Aborted, InputError, SearchError, StorageUnavailable
+
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a crashed worker is started again
+STEADY = 120.0  # seconds after which a worker's crashes count from one again
+CRASHES_ALLOWED = 5  # quick crashes of one worker before the search is given up
+ERROR_MARK = "search: error: "  # how a worker begins the message that ends it
+
+DONE, ABORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 75, 130
+
+
+@dataclass
+class _Slot:
+    place: Place
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    offset: int = 0
+    crashes: int = 0
+    due: float | None = 0.0  # when to start it next; None: never again
+
+
+@dataclass
+class Launcher:
+    """Starts one worker per place with its own environment, and looks after them. Knows processes, nothing else."""
+
+    study: str
+    places: Sequence[Place]
+    logs: Path
+    environment: Mapping[str, str] = field(repr=False)
+    slots: list[_Slot] = field(default_factory=list)
+    stopping: bool = False
+
+    def start(self) -> None:
+        """Start every worker."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.slots = [_Slot(place, self.logs / f"run-{os.getpid()}-worker-{place.rank}.log") for place in self.places]
+        self.tend()
+
+    def tend(self) -> list[str]:
+        """Notice workers that ended, start those that are due; return what a person should know.
+
+        Raises InputError, Aborted or StorageUnavailable with a worker's own words when it ended for such a reason.
+        """
+        told: list[str] = []
+        for slot in self.slots:
+            if slot.process is not None and slot.process.poll() is not None:
+                told += self._ended(slot, slot.process.returncode)
+            if slot.process is None and slot.due is not None and not self.stopping and time.monotonic() >= slot.due:
+                self._start(slot)
+        return told
+
+    @property
+    def alive(self) -> bool:
+        """True while a worker runs, or is to be started again."""
+        return any(slot.process is not None or (slot.due is not None and not self.stopping) for slot in self.slots)
+
+    def stop(self) -> None:
+        """Ask every worker to checkpoint and leave."""
+        self.stopping = True
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End every worker now, and wait until it is gone."""
+        self.stopping = True
+        self._signal(signal.SIGKILL)
+        for slot in self.slots:
+            if slot.process is not None:
+                slot.process.wait()
+                slot.process = None
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the workers that run."""
+        return [slot.process.pid for slot in self.slots if slot.process is not None]
+
+    def _start(self, slot: _Slot) -> None:
+        command = [sys.executable, "-m", "search", "worker", f"--parent={os.getpid()}", "--", self.study]
+        with slot.log.open("ab") as log:
+            slot.offset = log.tell()
+            slot.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**self.environment, **slot.place.environment},
+                start_new_session=True,  # the terminal's Ctrl-C reaches the launcher alone, which then asks the workers
+            )
+        slot.started, slot.due = time.monotonic(), None
+
+    def _ended(self, slot: _Slot, code: int) -> list[str]:
+        slot.process = None
+        name = f"worker {slot.place.rank}"
+        if code in (DONE, INTERRUPTED) or self.stopping:
+            return []
+        errors: dict[int, type[SearchError]] = {
+            ABORTED: Aborted,
+            WRONG_INPUT: InputError,
+            UNAVAILABLE: StorageUnavailable,
+        }
+        if code in errors:
+            raise errors[code](self._last_words(slot) or f"{name} ended with exit code {code}; see {slot.log}")
+        slot.crashes = 1 if time.monotonic() - slot.started > STEADY else slot.crashes + 1
+        if slot.crashes > CRASHES_ALLOWED:
+            raise Aborted(f"{name} crashed {slot.crashes} times in a row ({_cause(code)}); see {slot.log}")
+        pause = min(FIRST_PAUSE * 2 ** (slot.crashes - 1), LONGEST_PAUSE)
+        slot.due = time.monotonic() + pause
+        return [f"{name} ended ({_cause(code)}); it starts again in {pause:.0f} s; log: {slot.log}"]
+
+    def _last_words(self, slot: _Slot) -> str:
+        with slot.log.open("rb") as log:
+            log.seek(slot.offset)
+            text = log.read().decode("utf-8", "replace")
+        _, mark, words = text.rpartition(ERROR_MARK)
+        return words.strip() if mark else ""
+
+    def _signal(self, number: signal.Signals) -> None:
+        for slot in self.slots:
+            if slot.process is not None and slot.process.poll() is None:
+                slot.process.send_signal(number)
+
+
+def _cause(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,119 @@
+"""What a trainer is given: the `Run` of `trainers.contract`, on top of a trial that this process owns."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from search.errors import InputError
+from search.shutdown import Shutdown
+from search.study.claim import Claims
+from search.study.trial import OwnedTrial
+from spaces.errors import nearest
+from trainers.contract import Diverged, TrialOver
+
+if TYPE_CHECKING:
+    from trainers.data import Data
+
+End = Literal["pruned", "stopped", "time", "timeout"]
+
+
+class LiveRun:
+    """One trial in training. `end` says why `report` ended it, for a trainer that swallowed the exception."""
+
+    def __init__(
+        self,
+        trial: OwnedTrial,
+        claims: Claims,
+        shutdown: Shutdown,
+        folder: Path,
+        load: Callable[[], Data],
+    ) -> None:
+        self.end: End | None = None
+        self.save: Callable[[Path], None] | None = None
+        self._trial, self._claims, self._shutdown = trial, claims, shutdown
+        self._folder, self._load = folder, load
+        self._budget = trial.study.spec.budget
+        self._started = time.monotonic()
+
+    @property
+    def number(self) -> int:
+        """The trial's number in its study, from 0."""
+        return self._trial.number
+
+    @property
+    def seed(self) -> int:
+        """The trial's own seed: the same on every machine and after a resume."""
+        return (self._trial.study.seed * 1_000_003 + self._trial.number) % 2**31
+
+    @property
+    def epochs(self) -> int:
+        """The number of epochs that a full trial trains."""
+        return self._budget.epochs
+
+    @property
+    def folder(self) -> Path:
+        """The trial's own folder for checkpoints."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    @property
+    def data(self) -> Data:
+        """The data set, loaded once per worker."""
+        return self._load()
+
+    def report(self, epoch: int, **metrics: float) -> None:
+        """Record an epoch and look whether the trial goes on. Raises TrialOver or Diverged; see the contract."""
+        values = self._checked(epoch, metrics)
+        self._trial.record(epoch, values)
+        if any(not math.isfinite(values[objective.metric]) for objective in self._trial.study.spec.objectives):
+            raise Diverged(f"epoch {epoch}: " + ", ".join(f"{name} is {value}" for name, value in values.items()))
+        if epoch >= self.epochs:
+            return  # what is left is the recording of the result
+        if self._shutdown.asked:
+            self._over("stopped")
+        if self._budget.trial_time is not None and time.monotonic() - self._started > self._budget.trial_time:
+            self._over("timeout")
+        if self._budget.time is not None and (self._claims.time_left() or 0.0) <= 0.0:
+            self._over("time")
+        if self._trial.should_prune():
+            self._over("pruned")
+
+    def keep(self, save: Callable[[Path], None]) -> None:
+        """Remember how the trained model is saved."""
+        self.save = save
+
+    def _over(self, end: End) -> None:
+        self.end = end
+        raise TrialOver(end)
+
+    def _checked(self, epoch: int, metrics: dict[str, float]) -> dict[str, float]:
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
+            raise ValueError(f"run.report: received epoch {epoch!r}; expected a whole number, the first epoch being 1")
+        values = {}
+        for name, value in metrics.items():
+            try:
+                values[name] = float(value)
+            except (TypeError, ValueError):
+                raise TypeError(f"run.report: received {name}={value!r}; expected a number") from None
+        for objective in self._trial.study.spec.objectives:
+            if objective.metric not in values:
+                raise MetricMissingError(missing(objective.metric, values))
+        return values
+
+
+class MetricMissingError(InputError):
+    """The trainer doesn't report the metric that the file wants to optimise."""
+
+
+def missing(metric: str, values: dict[str, float]) -> str:
+    """Say that a metric isn't among those that were reported, and which are."""
+    close = nearest(metric, values)
+    return (
+        f"objective: {metric!r} is not a metric that the trainer reports"
+        + (f"; did you mean {close!r}?" if close else "")
+        + f"\n  reported: {', '.join(sorted(values)) or 'nothing'}"
+    )

@@ -1,0 +1,42 @@
+"""Where things lie below the state folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+
+def checkpoints(state: Path, study: str, number: int) -> Path:
+    """Return the folder of one trial's checkpoints."""
+    return state / "checkpoints" / _safe(study) / str(number)
+
+
+def models(state: Path, study: str) -> Path:
+    """Return the folder of a study's best models, one `<trial number>.keras` each."""
+    return state / "models" / _safe(study)
+
+
+def model(state: Path, study: str, number: int) -> Path:
+    """Return the file of one trial's model."""
+    return models(state, study) / f"{number}.keras"
+
+
+def logs(state: Path, study: str) -> Path:
+    """Return the folder of the workers' logs of a study."""
+    return state / "logs" / _safe(study)
+
+
+def artifacts(state: Path) -> Path:
+    """Return the folder that the dashboard serves artifacts from."""
+    return state / "artifacts"
+
+
+def processes(state: Path) -> Path:
+    """Return the folder where each running process leaves its pid."""
+    return state / "processes"
+
+
+def _safe(study: str) -> str:
+    """Return a study's name as a file name: any name is allowed, `..` and `/` lead nowhere."""
+    name = quote(study, safe=" ")
+    return name.replace(".", "%2E") if set(name) == {"."} else name[:200]

@@ -1,0 +1,40 @@
+"""What a space file asks for, checked word by word before anything starts; without Keras, Optuna or a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from search.study.words import check_algorithm
+from search.text import count, duration
+from spaces.errors import SpaceError
+from spaces.parameters import names
+from spaces.reader import read
+from spaces.spec import StudySpec
+from trainers import words
+
+
+def checked(file: Path) -> StudySpec:
+    """Read a space file and check every word of it. Raises SpaceError with all that is wrong."""
+    spec = read(file)
+    problems = [*words.check(spec), *check_algorithm(spec)]
+    if problems:
+        raise SpaceError(problems)
+    return spec
+
+
+def summary(spec: StudySpec) -> list[str]:
+    """Return what will be searched, in a few lines."""
+    budget = spec.budget
+    searched = names(spec.space)
+    objectives = ", ".join(f"{objective.direction} {objective.metric}" for objective in spec.objectives)
+    limit = f", at most {duration(budget.time)}" if budget.time is not None else ""
+    data = f"{spec.data.kind} {spec.data.location}" if spec.data is not None else "the trainer's own"
+    return [
+        f"study      {spec.study}",
+        f"trainer    {spec.trainer.name}",
+        f"data       {data}",
+        f"objective  {objectives}",
+        f"budget     {count(budget.trials, 'trial')} x {count(budget.epochs, 'epoch')} = "
+        f"at most {budget.trials * budget.epochs} epochs{limit}",
+        f"space      {count(len(searched), 'parameter')}: {', '.join(searched[:8])}" + (", …" * (len(searched) > 8)),
+    ]

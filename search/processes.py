@@ -1,0 +1,67 @@
+"""Which of our processes work below a state folder, so that `stop` finds them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from search import places
+
+
+@contextmanager
+def registered(state: Path, verb: str) -> Iterator[None]:
+    """Leave this process' pid below the state folder while the block runs."""
+    folder = places.processes(state)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{os.getpid()}.json"
+    path.write_text(json.dumps({"verb": verb, "created": psutil.Process().create_time()}))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def running(state: Path) -> list[tuple[psutil.Process, str]]:
+    """Return the processes that are registered and alive, with their verbs; what a killed one left is removed."""
+    found = []
+    for path in sorted(places.processes(state).glob("*.json")):
+        try:
+            left = json.loads(path.read_text())
+            process = psutil.Process(int(path.stem))
+            alive = process.create_time() == left["created"] and process.status() != psutil.STATUS_ZOMBIE
+        except (psutil.NoSuchProcess, ValueError, KeyError, OSError):
+            alive = False
+        if alive:
+            found.append((process, str(left["verb"])))
+        else:
+            path.unlink(missing_ok=True)
+    return found
+
+
+def stop(state: Path, patience: float) -> tuple[int, int]:
+    """Ask every process to leave, wait, kill those that don't; return how many left and how many were killed.
+
+    The launchers are asked first: they ask their workers, and would otherwise start them again.
+    """
+    found = sorted(running(state), key=lambda entry: entry[1] != "run")
+    for process, verb in found:
+        if process.pid != os.getpid():
+            _signal(process, signal.SIGINT if verb == "run" else signal.SIGTERM)
+    deadline = time.monotonic() + patience
+    _, alive = psutil.wait_procs([process for process, _ in found], timeout=max(0.0, deadline - time.monotonic()))
+    for process in alive:
+        _signal(process, signal.SIGKILL)
+    psutil.wait_procs(alive, timeout=10)
+    return len(found) - len(alive), len(alive)
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> None:
+    with suppress(psutil.NoSuchProcess):
+        process.send_signal(number)

@@ -1,0 +1,41 @@
+"""Where the storage is: a server of the user's own, or the embedded one below the state folder, started if need be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from search.errors import InputError
+from search.postgres import server
+from search.postgres.connection import hidden, normalise
+from search.settings import Settings
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How to reach PostgreSQL. `shown` is safe to print, `psql` opens a shell on it."""
+
+    url: str = field(repr=False)
+    shown: str
+    psql: str
+    restart: Callable[[], object] | None = field(repr=False)
+    release: Callable[[], object] = field(repr=False)
+
+
+def reach(settings: Settings, create: bool = True) -> Reach:
+    """Reach the storage of the settings. The embedded server is started; with `create` False only if there is one.
+
+    Raises SearchError.
+    """
+    if settings.storage.value is not None:
+        url = normalise(settings.storage.value)
+        shown = hidden(url).replace("postgresql+psycopg2://", "postgresql://", 1)
+        return Reach(url, shown, f'psql "{shown}"', None, lambda: None)
+    state, user = settings.state.value, settings.service_user.value
+    if not create and not server.exists(state, user=user):
+        raise InputError(
+            f"there is no study in {state} yet",
+            "start one with: python -m search run space.yaml; or say where it is: --state DIR or SEARCH_STORAGE",
+        )
+    attached = server.ensure(state, binaries=settings.binaries.value, user=user)
+    return Reach(attached.url, f"the embedded PostgreSQL in {state}", attached.psql, attached.revive, attached.release)

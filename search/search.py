@@ -1,0 +1,150 @@
+"""One run of a study from this terminal: open it, start workers, show progress, tell the result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from search import places
+from search.devices import Place
+from search.errors import Interrupted
+from search.launcher import Launcher
+from search.postgres.connection import is_outage
+from search.progress import Progress, headline
+from search.reach import Reach
+from search.report import best_lines, further
+from search.settings import Settings
+from search.shutdown import Shutdown
+from search.study import showcase
+from search.study.history import Snapshot, look
+from search.study.storage import Storage, open_storage
+from search.study.study import UNREAD, Study, open_study
+from search.text import duration
+from spaces.spec import StudySpec
+
+POLL = 0.5  # seconds between two looks at the study
+KILL_AFTER = 300.0  # seconds that workers get to checkpoint after the first signal
+LAST_CHANCE = 5.0  # seconds that the other workers get when the search ends for another reason
+
+
+@dataclass
+class Search:
+    """A study that this terminal runs."""
+
+    study: Study
+    reached: Reach
+    settings: Settings
+    told: set[str] = field(default_factory=set)
+
+    @staticmethod
+    def open(spec: StudySpec, reached: Reach, settings: Settings, branch: bool) -> Search:
+        """Open the study of a space file, and the tables below it. Raises SearchError."""
+        storage = open_storage(reached.url, "search-run", reached.restart)
+        return Search(open_study(storage, spec, branch), reached, settings)
+
+    @property
+    def storage(self) -> Storage:
+        """The storage that this process looks through."""
+        return self.study.storage
+
+    def run(self, workers: Sequence[Place], description: Sequence[str], shutdown: Shutdown) -> None:
+        """Run workers until the budget is spent; raises Interrupted, or what ended a worker."""
+        before = self._look()
+        with Progress(before) as progress:
+            progress.say([self.study.told, f"results: {self.reached.shown}"])
+            if _finished(before):
+                progress.say([_nothing_to_add(before)])
+            else:
+                progress.say(description)
+                self._watch(self._launcher(workers), progress, shutdown)
+            after = self._look()
+            self._show_result(progress, after)
+        if shutdown.asked and not _finished(after):
+            raise Interrupted("interrupted: what was trained is kept, and the same command continues")
+
+    def _launcher(self, workers: Sequence[Place]) -> Launcher:
+        environment = {**self.settings.environment, "SEARCH_STATE": str(self.settings.state.value)}
+        if self.settings.storage.value is not None:
+            environment["SEARCH_STORAGE"] = self.settings.storage.value
+        environment["SEARCH_LOG_LEVEL"] = "info"
+        logs = places.logs(self.settings.state.value, self.study.name)
+        return Launcher(self.study.name, workers, logs, environment)
+
+    def _watch(self, launcher: Launcher, progress: Progress, shutdown: Shutdown) -> None:
+        asked = 0.0
+        try:
+            launcher.start()
+            while launcher.alive:
+                progress.say(launcher.tend())
+                if shutdown.asked and not launcher.stopping:
+                    launcher.stop()
+                    asked = time.monotonic()
+                    progress.say(["stopping: running trials are checkpointed after their epoch; Ctrl-C again kills"])
+                if launcher.stopping and time.monotonic() - asked > KILL_AFTER:
+                    launcher.kill()
+                self._show(progress)
+                time.sleep(POLL)
+        except KeyboardInterrupt:
+            launcher.kill()
+            raise
+        finally:
+            _end(launcher)
+
+    def _show(self, progress: Progress) -> None:
+        try:
+            progress.show(look(self.study))
+            unread = self.study.attributes().get(UNREAD)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            self._say_once(progress, "the storage doesn't answer; the workers wait for it")
+            if self.reached.restart is not None:
+                self.reached.restart()
+            return
+        if unread:
+            self._say_once(progress, f"warning: the trainer never read {', '.join(unread)}: searched in vain")
+
+    def _say_once(self, progress: Progress, line: str) -> None:
+        if line not in self.told:
+            self.told.add(line)
+            progress.say([line])
+
+    def _show_result(self, progress: Progress, now: Snapshot) -> None:
+        state = self.settings.state.value
+        lines = [headline(now, None)]
+        for trial in now.best[:1]:
+            lines += best_lines(self.study, now, trial, state)
+            model = places.model(state, self.study.name, trial.number)
+            if model.exists():
+                showcase.offer_model(self.study, trial.number, model, places.artifacts(state))
+        if len(now.best) > 1:
+            lines.append(f"{len(now.best)} trials are on the Pareto front: python -m search best {now.study}")
+        progress.say([*lines, *further(self.study.name, self.reached.psql)])
+        showcase.note(self.study, [headline(now, None)])
+
+    def _look(self) -> Snapshot:
+        return self.storage.again(lambda: look(self.study))
+
+
+def _finished(now: Snapshot) -> bool:
+    """Say whether the budget is spent, and nothing is left half-trained."""
+    resting = any(trial.epoch for trial in now.all if trial.state == "waiting")
+    spent = now.finished >= now.trials or (now.time is not None and now.spent >= now.time)
+    return spent and not resting and not now.running
+
+
+def _nothing_to_add(now: Snapshot) -> str:
+    if now.finished >= now.trials:
+        return f"nothing to add: {now.finished} of {now.trials} trials are done; a larger budget.trials continues"
+    return f"nothing to add: the time budget of {duration(now.time)} is spent; a larger budget.time continues"
+
+
+def _end(launcher: Launcher) -> None:
+    """Leave no worker behind: ask, wait a little, kill."""
+    launcher.stop()
+    deadline = time.monotonic() + LAST_CHANCE
+    while launcher.pids() and time.monotonic() < deadline:
+        launcher.tend()
+        time.sleep(0.05)
+    launcher.kill()

@@ -1,0 +1,105 @@
+"""How this process runs: flag > `SEARCH_*` > default, read once at the door, each with its source."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from search.errors import InputError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """A value and where it came from (`--state`, `SEARCH_STATE` or `default`)."""
+
+    value: T
+    source: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything about the process that isn't searched. Nobody else reads the environment."""
+
+    state: Setting[Path]
+    storage: Setting[str | None]
+    devices: Setting[str | None]
+    workers: Setting[int | None]
+    per_gpu: Setting[int]
+    log_level: Setting[str]
+    binaries: Setting[Path | None]
+    service_user: Setting[str | None]
+    json: bool
+    environment: Mapping[str, str]
+
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+    """Read the settings out of the parsed arguments and the environment.
+
+    Raises InputError, naming the source, for a value that can't be used.
+    """
+
+    def setting(name: str, convert: Callable[[str], T], default: T, flag: str | None = None) -> Setting[T]:
+        flag = flag or name
+        given = getattr(arguments, flag, None)
+        if given is not None:
+            return _converted(convert, str(given), f"--{flag.replace('_', '-')}")
+        variable = f"SEARCH_{name.upper()}"
+        if environment.get(variable):
+            return _converted(convert, environment[variable], variable)
+        return Setting(default, "default")
+
+    return Settings(
+        state=setting("state", _path, _path(".search")),
+        storage=setting("storage", _optional_text, None),
+        devices=setting("devices", _optional_text, None),
+        workers=setting("workers", _optional_count, None),
+        per_gpu=setting("per_gpu", _count, 1),
+        log_level=setting("log_level", _log_level, "warning"),
+        binaries=setting("pg_bin", _optional_path, None),
+        service_user=setting("pg_user", _optional_text, None),
+        json=bool(getattr(arguments, "json", False)),
+        environment=environment,
+    )
+
+
+def _converted(convert: Callable[[str], T], text: str, source: str) -> Setting[T]:
+    try:
+        return Setting(convert(text), source)
+    except ValueError as error:
+        raise InputError(f"{source}: received {text!r}; {error}") from None
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _optional_path(text: str) -> Path | None:
+    return _path(text)
+
+
+def _optional_text(text: str) -> str | None:
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("expected a whole number of at least 1")
+    return int(text)
+
+
+def _optional_count(text: str) -> int | None:
+    return _count(text)
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in LOG_LEVELS:
+        raise ValueError(f"expected one of {', '.join(LOG_LEVELS)}")
+    return text.lower()

@@ -1,0 +1,1 @@
+"""The only place with Optuna: studies, claims, suggestions, ends."""

@@ -1,0 +1,115 @@
+"""How Optuna reaches PostgreSQL: one connection, that owns what its worker owns, and calls that outlast an outage."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import optuna
+from sqlalchemy import Engine
+
+from search.errors import StorageUnavailable
+from search.postgres import schema
+from search.postgres.connection import connect, engine_options, is_outage
+from search.postgres.ownership import Ownership
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 600.0  # seconds that a call waits for a storage that went away
+LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Optuna's storage, the engine below it (a pool of one connection), and the ownership bound to that connection.
+
+    `restart` brings the embedded server back after an outage; None for a server of the user's own.
+    """
+
+    url: str
+    backend: optuna.storages.BaseStorage = field(repr=False)
+    engine: Engine = field(repr=False)
+    ownership: Ownership = field(repr=False)
+    restart: Callable[[], object] | None = field(default=None, repr=False)
+
+    def again(self, call: Callable[[], T], patience: float = PATIENCE) -> T:
+        """Return what `call` returns, calling it again while the storage is away.
+
+        `call` must be one thought that may be repeated. Raises StorageUnavailable after `patience` seconds; what the
+        ownership raises when the trial went to somebody else passes through.
+        """
+        started, pause = time.monotonic(), 0.05
+        while True:
+            try:
+                return call()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                if time.monotonic() - started > patience:
+                    raise StorageUnavailable(
+                        f"the storage has been away for {patience:.0f} s; the same command continues when it is back"
+                    ) from error
+                log.warning("the storage is away (%s); trying again", type(error).__name__)
+            time.sleep(pause * (0.5 + random.random()))
+            pause = min(pause * 2, LONGEST_PAUSE)
+            self._try_restart()
+
+    def _try_restart(self) -> None:
+        if self.restart is None:
+            return
+        try:
+            self.restart()
+        except Exception as error:
+            log.warning("the embedded server did not start: %s", error)
+
+    def close(self) -> None:
+        """Give back the connection, and with it everything that is owned."""
+        self.ownership.close()
+        self.engine.dispose()
+
+
+def make_schema(url: str) -> None:
+    """Create Optuna's tables and ours if they aren't there, safely under a lock. Raises SearchError."""
+
+    def optuna_tables() -> None:
+        options = {**engine_options("search-schema", url), "pool_size": 3}
+        optuna.storages.RDBStorage(url, engine_kwargs=options).engine.dispose()
+
+    engine = connect(url, "search-schema")
+    try:
+        schema.make(engine, optuna_tables)
+    finally:
+        engine.dispose()
+
+
+def open_storage(url: str, application: str, restart: Callable[[], object] | None = None) -> Storage:
+    """Open the storage of a process: one connection; tables are made if need be. Raises SearchError."""
+    make_schema(url)
+    _let_optuna_log_as_we_do()
+    own = _backend(url, application)
+    return Storage(url, optuna.storages.get_storage(own), own.engine, Ownership(own.engine), restart)
+
+
+def shared_storage(url: str, application: str, connections: int = 8) -> optuna.storages.BaseStorage:
+    """Open a cached storage that several threads may use: for the dashboard. The schema must exist."""
+    return optuna.storages.get_storage(_backend(url, application, pool_size=connections))
+
+
+def _backend(url: str, application: str, pool_size: int = 1) -> optuna.storages.RDBStorage:
+    options = {**engine_options(application, url), "pool_size": pool_size}
+    # With a pool of one, Optuna's own check of the version would wait for a second connection.
+    return optuna.storages.RDBStorage(
+        url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True
+    )
+
+
+def _let_optuna_log_as_we_do() -> None:
+    optuna.logging.disable_default_handler()
+    optuna.logging.enable_propagation()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,0 +1,226 @@
+"""A study in PostgreSQL: made from a space file, continued, branched, loaded by its name."""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from search.errors import InputError
+from search.postgres import records
+from search.study import algorithms
+from search.study.branch import copy_compatible
+from search.study.storage import Storage
+from spaces.errors import nearest
+from spaces.parameters import priors
+from spaces.reader import parse
+from spaces.spec import StudySpec, difference, digest
+
+SPEC = "search:spec"  # {text, file, folder, digest, seed}: what a worker needs to join
+BUDGET = "search:budget"  # {trials, time}: read at every claim, so that it may grow while workers run
+DATA = "search:data"  # the fingerprint of the data that the values belong to
+UNREAD = "search:unread"  # parameters that the trainer was seen not to read
+BRANCH = "-branch-"
+COPIED = "search:copied"  # how many trials came from the study that this one branched off
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that this process has opened. `told` says in a sentence how `open_study` came to it."""
+
+    storage: Storage = field(repr=False)
+    spec: StudySpec = field(repr=False)
+    handle: optuna.Study = field(repr=False)
+    seed: int
+    told: str = ""
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.handle.study_name
+
+    @property
+    def id(self) -> int:
+        """The study's id in the database."""
+        return self.handle._study_id
+
+    def attributes(self) -> dict[str, Any]:
+        """Return what is stored with the study."""
+        return self.storage.backend.get_study_user_attrs(self.id)
+
+    def join(self) -> None:
+        """Be counted as one of the study's workers; the first one starts the clock anew."""
+        alone = self.storage.ownership.join(self.id)
+        records.tick(self.storage.engine, self.id, fresh=alone)
+
+    def same_data(self, fingerprint: str) -> None:
+        """Remember the data's fingerprint. Raises InputError if the study's values belong to other data."""
+        with self.storage.ownership.asking(self.id):
+            known = self.attributes().get(DATA)
+            if known is None:
+                self.handle.set_user_attr(DATA, fingerprint)
+        if known not in (None, fingerprint):
+            raise InputError(
+                f"study {self.name!r}: the data has changed since the study began (fingerprint {known[:12]}, now "
+                f"{fingerprint[:12]}), so new values could not be compared with the old ones\n"
+                "  put the old data back, or start afresh: give `study:` another name"
+            )
+
+
+def open_study(storage: Storage, spec: StudySpec, branch: bool = False) -> Study:
+    """Create the study of a space file, or continue it.
+
+    Raises InputError, with the differences, if a study of that name has another space (and `branch` is False).
+    """
+    with storage.ownership.asking(0):  # nobody else creates a study meanwhile
+        existing = _existing(storage, spec.study)
+        if existing is None or _half_made(existing):
+            return _create(storage, spec)
+        same = _same(storage, existing, spec)
+        if same is not None:
+            return _continue(storage, spec, same)
+        if not branch:
+            raise InputError(_refusal(existing, spec))
+        return _branch(storage, existing, spec)
+
+
+def load(storage: Storage, name: str) -> Study:
+    """Open an existing study by its name alone. Raises InputError if there is none, or if it isn't one of ours."""
+    existing = _existing(storage, name)
+    if existing is None or _half_made(existing):
+        raise InputError(_unknown(storage, name))
+    return _opened(storage, existing)
+
+
+def names(storage: Storage) -> list[str]:
+    """Return the names of all studies in the storage, the newest last."""
+    studies = sorted(storage.backend.get_all_studies(), key=lambda study: study._study_id)
+    return [study.study_name for study in studies]
+
+
+def _existing(storage: Storage, name: str) -> optuna.Study | None:
+    try:
+        study = optuna.load_study(study_name=name, storage=storage.backend)
+    except KeyError:
+        return None
+    if SPEC not in study.user_attrs and not _half_made(study):
+        raise InputError(
+            f"study {name!r} exists in this storage but was not made from a space file, so it can't be continued\n"
+            "  give `study:` another name"
+        )
+    return study
+
+
+def _half_made(study: optuna.Study) -> bool:
+    """Say whether its maker was killed before the study was complete: nothing has been tried in it."""
+    waiting = optuna.trial.TrialState.WAITING
+    return SPEC not in study.user_attrs and all(t.state == waiting for t in study.get_trials(deepcopy=False))
+
+
+def _unknown(storage: Storage, name: str) -> str:
+    known = names(storage)
+    if not known:
+        return f"there is no study {name!r}: the storage is empty\n  start one with: python -m search run space.yaml"
+    close = nearest(name, known)
+    return (
+        f"there is no study {name!r}"
+        + (f"; did you mean {close!r}?" if close else "")
+        + f"\n  studies here: {', '.join(known[-10:])}"
+    )
+
+
+def _opened(storage: Storage, study: optuna.Study, spec: StudySpec | None = None, told: str = "") -> Study:
+    stored = study.user_attrs[SPEC]
+    spec = spec or _stored_spec(stored)
+    study.pruner = algorithms.pruner(spec)
+    return Study(storage, spec, study, stored["seed"], told)
+
+
+def _stored_spec(stored: dict[str, Any]) -> StudySpec:
+    folder = Path(stored["folder"])
+    return parse(stored["text"], stored["file"], folder if folder.is_dir() else Path.cwd())
+
+
+def _create(storage: Storage, spec: StudySpec) -> Study:
+    study = _make(storage, spec, spec.study)
+    _remember(study, spec, _seed(spec))
+    return _opened(storage, study, spec, f"new study {spec.study!r}")
+
+
+def _make(storage: Storage, spec: StudySpec, name: str) -> optuna.Study:
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage.backend,
+        directions=[objective.direction for objective in spec.objectives],
+        load_if_exists=True,  # one that was killed half-made
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([objective.metric for objective in spec.objectives])
+    if baseline := priors(spec.space):
+        study.enqueue_trial(baseline, skip_if_exists=True)
+    return study
+
+
+def _seed(spec: StudySpec) -> int:
+    return spec.algorithm.seed if spec.algorithm.seed is not None else secrets.randbelow(2**31)
+
+
+def _remember(study: optuna.Study, spec: StudySpec, seed: int) -> None:
+    study.set_user_attr(BUDGET, {"trials": spec.budget.trials, "time": spec.budget.time})
+    study.set_user_attr(  # last: it is what makes the study one of ours
+        SPEC,
+        {
+            "text": spec.text,
+            "file": spec.file,
+            "folder": str(spec.folder),
+            "digest": digest(spec),
+            "seed": seed,
+        },
+    )
+
+
+def _same(storage: Storage, study: optuna.Study, spec: StudySpec) -> optuna.Study | None:
+    """Return the study with the file's space: the one of its name, or one that branched off it."""
+    wanted = digest(spec)
+    candidates = [study.study_name, *(name for name in names(storage) if name.startswith(study.study_name + BRANCH))]
+    for name in candidates:
+        candidate = optuna.load_study(study_name=name, storage=storage.backend)
+        if candidate.user_attrs.get(SPEC, {}).get("digest") == wanted:
+            return candidate
+    return None
+
+
+def _continue(storage: Storage, spec: StudySpec, study: optuna.Study) -> Study:
+    seed = study.user_attrs[SPEC]["seed"]
+    _remember(study, spec, seed)
+    return _opened(storage, study, spec, f"study {study.study_name!r} continues")
+
+
+def _refusal(study: optuna.Study, spec: StudySpec) -> str:
+    lines = difference(_stored_spec(study.user_attrs[SPEC]), spec)
+    return "\n".join(
+        [
+            f"{spec.file}: study {spec.study!r} exists with another space, so its values could not be compared:",
+            *(f"    {line}" for line in lines),
+            "  give `study:` another name, or run with --branch to start a new study with the compatible trials copied",
+        ]
+    )
+
+
+def _branch(storage: Storage, origin: optuna.Study, spec: StudySpec) -> Study:
+    taken = names(storage)
+    name = next(name for n in range(2, 10**6) if (name := f"{spec.study}{BRANCH}{n}") not in taken)
+    study = _make(storage, spec, name)
+    copied = copy_compatible(origin, _stored_spec(origin.user_attrs[SPEC]), study, spec)
+    study.set_user_attr(COPIED, copied)
+    if copied and DATA in origin.user_attrs:
+        study.set_user_attr(DATA, origin.user_attrs[DATA])
+    _remember(study, spec, _seed(spec))
+    return _opened(
+        storage, study, spec, f"new study {name!r}: {spec.study!r} branched, {copied} compatible trials copied"
+    )

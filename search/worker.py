@@ -1,0 +1,189 @@
+"""One process, one device: claim a trial, train it, record it, until the budget is spent."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import textwrap
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search import models, places
+from search.errors import Aborted, InputError, Interrupted
+from search.live_run import LiveRun, missing
+from search.postgres.failures import Superseded
+from search.reads import Watched
+from search.shutdown import Shutdown
+from search.study.claim import Claims
+from search.study.history import Snapshot, look
+from search.study.study import UNREAD, Study
+from search.study.trial import OwnedTrial
+from trainers import data as datasets
+from trainers import find, runtime
+from trainers.contract import Train, TrialOver
+from trainers.user_code import FindError
+
+if TYPE_CHECKING:
+    from trainers.data import Data
+
+log = logging.getLogger(__name__)
+
+POLL = 0.5  # seconds between two looks while others train the last trials
+SAME_ERRORS = 3  # trials that fail alike, with none that succeeded, before the study is given up
+
+
+@dataclass
+class Worker:
+    """Trains one trial after another of a study that this process has joined."""
+
+    study: Study
+    state: Path
+    shutdown: Shutdown
+    facts: Mapping[str, Any] = field(default_factory=dict)  # stored with each trial: host, device
+    warned: bool = False
+
+    @cached_property
+    def claims(self) -> Claims:
+        """The worker's claims in the study."""
+        return Claims(self.study)
+
+    @cached_property
+    def trainer(self) -> Train:
+        """The trainer that the file names. Raises InputError."""
+        spec = self.study.spec
+        try:
+            return find.load(spec.trainer, spec.folder)
+        except FindError as error:
+            raise InputError(str(error)) from error
+
+    @cached_property
+    def data(self) -> Data:
+        """The data set, loaded once. Raises InputError if it can't be used or isn't the study's."""
+        spec = self.study.spec
+        if spec.data is None:
+            raise InputError(f"{spec.file}: the trainer asks for run.data, but the file has no `data:`")
+        try:
+            loaded = datasets.load(spec.data, spec.folder, self.study.seed)
+        except datasets.DataError as error:
+            raise InputError(str(error)) from error
+        self.study.storage.again(lambda: self.study.same_data(loaded.fingerprint))
+        return loaded
+
+    def work(self) -> None:
+        """Train until nothing is left. Raises Interrupted, Aborted, InputError or StorageUnavailable."""
+        if self.study.spec.data is not None:
+            _ = self.data  # before the first claim: a file that is missing must not cost a trial
+        _ = self.trainer
+        while not self.shutdown.asked:
+            trial = self.claims.next()
+            if trial == "done":
+                return
+            if trial == "wait":
+                time.sleep(POLL)
+                continue
+            self._train(trial)
+        raise Interrupted("interrupted; the same command continues")
+
+    def _train(self, trial: OwnedTrial) -> None:
+        log.info("trial %d %s", trial.number, f"resumed after epoch {trial.epoch}" if trial.adopted else "begins")
+        folder = places.checkpoints(self.state, self.study.name, trial.number)
+        run = LiveRun(trial, self.claims, self.shutdown, folder, lambda: self.data)
+        parameters = Watched(trial.parameters)
+        started = time.monotonic()
+        try:
+            self._end(trial, run, self._result(parameters, run), time.monotonic() - started)
+        except Superseded:
+            log.warning("trial %d went to another worker while this one was cut off", trial.number)
+            return
+        if run.end != "stopped":
+            shutil.rmtree(folder, ignore_errors=True)
+            self._warn_of_unread(parameters)
+        if trial.outcome == "user":
+            self._give_up_if_hopeless()
+
+    def _result(self, parameters: Watched, run: LiveRun) -> Mapping[str, float] | Exception:
+        """Train; return the metrics, or what ended the trial."""
+        try:
+            result = self.trainer(parameters, run)
+        except (Superseded, InputError):
+            raise
+        except Exception as error:
+            return error
+        except SystemExit as error:
+            return RuntimeError(f"the trainer called sys.exit({error.code!r})")
+        return result if run.end is None else TrialOver(run.end)
+
+    def _end(self, trial: OwnedTrial, run: LiveRun, result: Mapping[str, float] | Exception, seconds: float) -> None:
+        if run.end == "stopped":
+            trial.leave()
+            return
+        trial.remember({**self.facts, "train_seconds": round(seconds, 3)})
+        if run.end == "timeout":
+            trial.fail("timeout", f"the trial took longer than budget.trial_time, {seconds:.0f} s")
+        elif run.end is not None:
+            trial.prune(run.end)
+        elif isinstance(result, Exception):
+            trial.fail(runtime.failure(result), _told(result))
+        else:
+            self._complete(trial, run, result)
+
+    def _complete(self, trial: OwnedTrial, run: LiveRun, result: Mapping[str, float]) -> None:
+        metrics = {**trial.metrics, **{name: float(value) for name, value in (result or {}).items()}}
+        values = []
+        for objective in self.study.spec.objectives:
+            if objective.metric not in metrics:
+                trial.leave()
+                raise InputError(missing(objective.metric, metrics))
+            values.append(metrics[objective.metric])
+        if any(value != value or abs(value) == float("inf") for value in values):
+            trial.fail("nan", f"the trainer returned {dict(metrics)}")
+            return
+        if run.save is not None and models.worth_keeping(self.study.spec, values, self._look().best):
+            models.save(self.state, self.study.name, trial.number, run.save)
+        trial.complete(values)
+        self._forget_surpassed()
+
+    def _look(self) -> Snapshot:
+        return self.study.storage.again(lambda: look(self.study))
+
+    def _forget_surpassed(self) -> None:
+        now = self._look()
+        training = [trial.number for trial in now.all if trial.state in ("running", "waiting")]
+        best = [trial.number for trial in now.best]
+        models.keep_only(self.state, self.study.name, best, newer_than=min(training, default=len(now.all)))
+
+    def _warn_of_unread(self, parameters: Watched) -> None:
+        """Tell once per worker which parameters nobody read; kept with the study for whoever watches."""
+        unread = parameters.unread()
+        if self.warned or not unread:
+            return
+        self.warned = True
+        log.warning("never read by the trainer, so searched in vain: %s", ", ".join(unread))
+        self.study.storage.again(lambda: self.study.handle.set_user_attr(UNREAD, unread))
+
+    def _give_up_if_hopeless(self) -> None:
+        """Stop the study when it has only ever failed, and the last failures are one and the same."""
+        ended = [trial for trial in self._look().all if trial.state in ("complete", "pruned", "failed")]
+        last = ended[-SAME_ERRORS:]
+        enough = len(last) >= min(SAME_ERRORS, self.study.spec.budget.trials)
+        alike = len({_signature(trial.error or "") for trial in last}) == 1
+        if enough and alike and all(trial.reason == "user" for trial in ended):
+            raise Aborted(
+                f"study {self.study.name!r}: the last {len(last)} trials failed with the same error, none succeeded\n"
+                + textwrap.indent(last[-1].error or "", "    ")
+            )
+
+
+def _told(error: Exception) -> str:
+    """Return the traceback without our own frames above the trainer's."""
+    return "".join(traceback.format_exception(error))[-8000:]
+
+
+def _signature(error: str) -> str:
+    lines = error.strip().splitlines()
+    return lines[-1] if lines else ""
