@@ -22,7 +22,7 @@ FORBIDDEN = {
     "a token": r"\b(?:ghp_|github_pat_|hf_|xox[bp]-|sk-|glpat-)[A-Za-z0-9_-]{20,}|\bAKIA[0-9A-Z]{16}\b",
 }
 
-LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+LINT_IMPORTS = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_logo=True))"
 
 
 def tracked_files() -> list[str]:
