@@ -13,6 +13,7 @@ import yaml
 from spaces.errors import Place, Problem, Problems, SpaceError
 from spaces.parameters import Scalar
 from spaces.scalars import resolve
+from spaces.syntax import reworded
 
 MOST_NODES = 10_000
 MOST_LEVELS = 64
@@ -129,7 +130,7 @@ class _Composer:
                 second = self.place(self._events.peek_event().start_mark.index)
                 self._stop(Problem(second, "a second document starts here", expected="one document in a file"))
         except yaml.YAMLError as error:
-            self._stop(_reworded(error, self))
+            self._stop(reworded(error, self.text, self.place))
         except (ValueError, OverflowError):
             # PyYAML lets chr() fail on "\U00110000".
             place = self.place(self._events.get_mark().index)
@@ -264,48 +265,3 @@ def _storable(text: str) -> bool:
 def _short_tag(tag: str) -> str:
     """Return a tag as people write it."""
     return tag.replace("tag:yaml.org,2002:", "!!")
-
-
-# What PyYAML says (the beginning), whether the start of the construct is the better place, and what people can act on.
-_SYNTAX = (
-    ("found character '\\t'", False, "a tab stands where YAML needs spaces", "indent with spaces"),
-    ("found character", False, "{found} can't start a value", "put the text in quotes"),
-    ("mapping values are not allowed", False, "a second 'key:' on this line, or text with ': ' in it",
-     "start a new line, or put the text in quotes"),
-    ("could not find expected ':'", True, "no ':' after this", "write 'key: value'"),
-    ("sequence entries are not allowed", False, "a list can't start here", "start the '- ' on a line of its own"),
-    ("mapping keys are not allowed", False, "a key can't start here", "start it on a line of its own"),
-    ("expected ',' or ']'", True, "the list that opens here is not closed, or lacks a comma", "close it with ']'"),
-    ("expected ',' or '}'", True, "the map that opens here is not closed, or lacks a comma", "close it with '}'"),
-    ("expected <block end>", False, "this line doesn't fit the indentation above it",
-     "align it with the keys of the map that it belongs to"),
-    ("expected '<document start>'", False, "something follows the end of the file's value", "expected one map"),
-    ("found unexpected end of stream", True, "the quotes that open here are not closed", "close them"),
-    ("found unexpected document separator", True, "the quotes that open here are not closed", "close them"),
-    ("found unknown escape", False, "{found} is no escape of YAML", "in '…' a backslash is a backslash"),
-    ("expected escape sequence", False, "this escape is not complete", "in '…' a backslash is a backslash"),
-    ("expected alphabetic or numeric", True, "text that starts with '{first}' must be quoted", "put it in quotes"),
-    ("found undefined tag handle", False, "tags are not used here", "put text that starts with '!' in quotes"),
-    ("expected the node content", False, "a value is missing here", "write it, or take the comma out"),
-)  # fmt: skip
-
-
-def _reworded(error: yaml.YAMLError, composer: _Composer) -> Problem:
-    """Say in words for people what PyYAML found."""
-    if isinstance(error, yaml.reader.ReaderError):
-        place = composer.place(error.position)
-        return Problem(place, f"a character that YAML doesn't allow: U+{error.character:04X}", hint="take it out")
-    assert isinstance(error, yaml.MarkedYAMLError)
-    said = error.problem or ""
-    mark = error.problem_mark or error.context_mark
-    for start, at_context, message, hint in _SYNTAX:
-        if said.startswith(start):
-            if at_context and error.context_mark is not None:
-                mark = error.context_mark
-            place = composer.place(mark.index if mark else 0)
-            found = said[said.find("'") :] if "'" in said else "this"
-            found = found.removesuffix(" that cannot start any token")
-            return Problem(
-                place, message.format(found=found, first=place.text[place.column - 1 : place.column]), hint=hint
-            )
-    return Problem(composer.place(mark.index if mark else 0), f"this is not YAML: {said}")

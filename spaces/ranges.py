@@ -145,7 +145,7 @@ def _check_range(
             tree.place,
             f"{name}: low is above high",
             received,
-            _RANGE.replace("<", "<="),
+            _RANGE,
             f"write {written([high, low])}",
         )
         return

@@ -158,7 +158,8 @@ def _space(top: Section, trials: int) -> Map | None:
     space = read_map(entry.value, "", problems)
     if len(problems) > found:
         return space
-    if not names(space) and trials > 1:
+    below_it = any(problem.place.line >= entry.place.line for problem in problems)
+    if not names(space) and trials > 1 and not below_it:
         hint = "write a parameter such as learning_rate: {float: [1e-4, 1e-1], log: true}, or budget: {trials: 1}"
         problems.add(entry.place, "space: nothing is searched", hint=hint)
     for name, node in searched(space):

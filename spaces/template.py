@@ -14,7 +14,7 @@ study: {name}
 trainer: image
 
 # Where the data comes from; paths are relative to this file:
-#   {{source: digits}}   {{source: data.py:load}}   {{csv: table.csv, label: price}}   {{npz: file.npz}}   {{images: folder}}
+#   source: digits · source: data.py:load · csv: table.csv (with label: price) · npz: file.npz · images: folder
 data:
   source: digits
   validation: 0.2
