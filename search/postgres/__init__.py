@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, the URL, our tables, and the locks that say who owns what. Knows no Optuna."""

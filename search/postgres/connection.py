@@ -1,0 +1,51 @@
+"""How do we connect to the storage, and what do its failures mean?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy
+
+from search.postgres.failures import explain, is_outage
+from search.postgres.url import hidden, normalise, session_options
+
+__all__ = ["connect", "engine_options", "explain", "hidden", "is_outage", "normalise"]
+
+
+def engine_options(application: str, url: str = "") -> dict[str, Any]:
+    """Return the keyword arguments for `create_engine`: one connection, UTC, and a dead link that is noticed.
+
+    `application` is what pg_stat_activity shows. The session options that `url` sets are kept beside ours.
+    """
+    own = session_options(url) if url else ""
+    return {
+        "pool_size": 1,
+        "max_overflow": 0,
+        "pool_pre_ping": True,
+        "pool_timeout": 10,
+        "connect_args": {
+            "application_name": application,
+            "options": f"{own} -c timezone=UTC".strip(),
+            "connect_timeout": 5,
+            "keepalives": 1,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 30_000,
+        },
+    }
+
+
+def connect(url: str, application: str = "search") -> sqlalchemy.Engine:
+    """Return an engine with one connection for our own statements, tried once.
+
+    Raises InputError when the server refuses us and StorageUnavailable when it can't be reached.
+    """
+    url = normalise(url)
+    engine = sqlalchemy.create_engine(url, **engine_options(application, url))
+    try:
+        engine.connect().close()
+    except sqlalchemy.exc.DBAPIError as error:
+        engine.dispose()
+        raise explain(error, url) from None
+    return engine

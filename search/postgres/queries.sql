@@ -1,0 +1,110 @@
+-- Every query of ours: its name, one sentence, the statement. search/postgres/queries.py reads this file.
+
+-- name: has_tables
+-- Whether all tables are there, Optuna's and ours; ours are made last, so they say that the rest is complete.
+SELECT bool_and(to_regclass(wanted) IS NOT NULL)
+FROM unnest(ARRAY['studies', 'trials', 'version_info', 'alembic_version', 'search_epochs', 'search_clock']) AS wanted
+
+-- name: make_epochs
+-- Makes the table of every metric of every epoch of every trial.
+CREATE TABLE IF NOT EXISTS search_epochs (
+    trial_id integer NOT NULL REFERENCES trials (trial_id) ON DELETE CASCADE,
+    epoch integer NOT NULL CHECK (epoch >= 1),
+    metric text NOT NULL,
+    value double precision NOT NULL,
+    recorded timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (trial_id, epoch, metric)
+)
+
+-- name: make_clock
+-- Makes the table of the seconds that each study has spent with at least one worker alive.
+CREATE TABLE IF NOT EXISTS search_clock (
+    study_id integer PRIMARY KEY REFERENCES studies (study_id) ON DELETE CASCADE,
+    spent double precision NOT NULL DEFAULT 0,
+    seen timestamptz NOT NULL DEFAULT now()
+)
+
+-- name: lock
+-- Waits for an advisory lock that belongs to the session.
+SELECT pg_advisory_lock(:kind, :key)
+
+-- name: lock_shared
+-- Waits for an advisory lock that other sessions may share.
+SELECT pg_advisory_lock_shared(:kind, :key)
+
+-- name: try_lock
+-- Takes an advisory lock unless another session has it.
+SELECT pg_try_advisory_lock(:kind, :key)
+
+-- name: unlock
+-- Gives an advisory lock back; false when the session didn't have it.
+SELECT pg_advisory_unlock(:kind, :key)
+
+-- name: unlock_shared
+-- Gives a shared advisory lock back; false when the session didn't have it.
+SELECT pg_advisory_unlock_shared(:kind, :key)
+
+-- name: wait_at_most
+-- Limits how long this transaction waits for a lock, so that a signal is answered meanwhile.
+SELECT set_config('lock_timeout', :wait, true)
+
+-- name: who_am_i
+-- The server process behind this connection, and since when, so that it can be recognised after its connection is lost.
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
+
+-- name: evict
+-- Ends our own earlier session, if the server hasn't noticed yet that its connection is dead, and waits till it is gone.
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = :pid AND backend_start = :backend_start
+
+-- name: holders
+-- The keys of one kind of advisory lock that any session of this database has now, with how many sessions have each.
+SELECT objid::bigint AS key, count(DISTINCT pid) AS sessions
+FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = :kind
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+GROUP BY objid
+
+-- name: record_epoch
+-- Records the metrics of one epoch of a running trial; a repeated epoch replaces the earlier one.
+INSERT INTO search_epochs (trial_id, epoch, metric, value)
+SELECT trial_id, :epoch, metric, value
+FROM trials, unnest(CAST(:metrics AS text[]), CAST(:values AS double precision[])) AS given (metric, value)
+WHERE trial_id = :trial_id AND state = 'RUNNING'
+ON CONFLICT (trial_id, epoch, metric) DO UPDATE SET value = excluded.value, recorded = excluded.recorded
+
+-- name: epochs
+-- Every metric of every epoch of one trial.
+SELECT epoch, metric, value FROM search_epochs WHERE trial_id = :trial_id ORDER BY epoch, metric
+
+-- name: last_epochs
+-- The metrics of the newest epoch of every running trial of a study.
+SELECT trial_id, epoch, metric, value
+FROM search_epochs
+JOIN (
+    SELECT trial_id, max(epoch) AS epoch
+    FROM search_epochs JOIN trials USING (trial_id)
+    WHERE study_id = :study_id AND state = 'RUNNING'
+    GROUP BY trial_id
+) AS newest USING (trial_id, epoch)
+ORDER BY trial_id, metric
+
+-- name: count_started
+-- How many trials of a study were ever started, each counted once however often it was resumed.
+SELECT count(*) FROM trials WHERE study_id = :study_id AND state <> 'WAITING'
+
+-- name: state
+-- The state of one trial.
+SELECT state::text FROM trials WHERE trial_id = :trial_id
+
+-- name: tick
+-- Adds the time since the clock was last seen, unless nobody was there to work, and returns the seconds spent so far.
+INSERT INTO search_clock AS clock (study_id, seen) VALUES (:study_id, clock_timestamp())
+ON CONFLICT (study_id) DO UPDATE SET
+    spent = clock.spent + CASE WHEN :fresh THEN 0
+        ELSE greatest(0, extract(epoch FROM clock_timestamp() - clock.seen)) END,
+    seen = clock_timestamp()
+RETURNING spent
+
+-- name: spent
+-- The seconds spent in a study so far, as the clock was last seen.
+SELECT spent FROM search_clock WHERE study_id = :study_id
