@@ -44,7 +44,9 @@ def _forms(kind: Kind) -> list[Schema]:
     fixed = _plain(kind)
     const = parameter("const", fixed)
     prior: Schema = {"prior": True}
-    choice = parameter("choice", {"type": "array", "minItems": 2, "items": fixed}, prior)
+    # null among the options is as good as leaving the key out, as with `optional`.
+    options = {"type": "array", "minItems": 2, "items": {"anyOf": [fixed, {"type": "null"}]}}
+    choice = parameter("choice", options, prior)
     match kind:
         case Real() | Whole():
             ranges = [_range("int", kind)] if isinstance(kind, Whole) else [_range("float", kind), _range("int", kind)]
@@ -62,7 +64,7 @@ def _forms(kind: Kind) -> list[Schema]:
             branches = {"type": "object", "minProperties": 2, "properties": bodies, "additionalProperties": False}
             return [*_words(kind, schema), choice, parameter("choice", branches, prior), const]
         case Either():
-            return [form for each in kind.kinds for form in _forms(each)]
+            return [choice, *(form for each in kind.kinds for form in _forms(each))]
         case Anything():
             return [{"$ref": "#/$defs/node"}]
 
@@ -154,9 +156,10 @@ def _map(kind: Options, inner: Callable[[Kind], Schema]) -> Schema:
 
 def _property(option: Option, inner: Callable[[Kind], Schema]) -> Schema:
     """Return the schema of one key, with what an editor shows; null is as good as leaving it out."""
-    value = inner(option.kind)
     shown = {"description": option.doc} | ({} if option.default is None else {"default": option.default})
-    return {**shown, **(value if option.required else {"anyOf": [value, {"type": "null"}]})}
+    if option.required:
+        return {**shown, "anyOf": _forms(option.kind) if inner is schema else [inner(option.kind)]}
+    return {**shown, "anyOf": [inner(option.kind), {"type": "null"}]}
 
 
 _SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}

@@ -116,7 +116,7 @@ def difference(old: StudySpec, new: StudySpec) -> list[str]:
     lines = []
     for key in ("trainer", "objectives", "epochs"):
         if _canonical(before[key]) != _canonical(after[key]):
-            lines.append(f"{key}: {_said(before[key])} -> {_said(after[key])}")
+            lines.append(f"{key}: {written(before[key])} -> {written(after[key])}")
     first, second = before["data"] or {}, after["data"] or {}
     for key in (*first, *(key for key in second if key not in first)):
         if _canonical(first.get(key)) != _canonical(second.get(key)):
@@ -186,13 +186,8 @@ def _below(name: str, old: Mapping[str, Node], new: Mapping[str, Node]) -> Itera
 def _changed(name: str, old: Any, new: Any) -> str:
     """Return the line for a value that changed, came or went."""
     if old is None:
-        return f"{name}: added ({_said(new)})"
-    return f"{name}: removed ({_said(old)})" if new is None else f"{name}: {_said(old)} -> {_said(new)}"
-
-
-def _said(value: Any) -> str:
-    """Return a value of the identity as the file would say it."""
-    return written(value[0] if isinstance(value, list) and len(value) == 1 else value)
+        return f"{name}: added ({written(new)})"
+    return f"{name}: removed ({written(old)})" if new is None else f"{name}: {written(old)} -> {written(new)}"
 
 
 def _canonical(value: Any) -> str:

@@ -68,15 +68,22 @@ def read_map(tree: Entries, name: str, problems: Problems) -> Map:
     return Map(items, tree.place, {key: entry.place for key, entry in tree.entries.items()})
 
 
+def fits_path(key: str) -> bool:
+    """Tell whether a key can be part of a dotted path that people read."""
+    return key.isprintable() and key == key.strip() != "" and not set(".:") & set(key)
+
+
 def check_key(key: str, place: Place, problems: Problems) -> None:
     """Tell about a key that can't be part of a dotted path."""
+    if fits_path(key):
+        return
     if not key.strip():
         problems.add(place, "a key is empty", expected="a name")
     elif "." in key:
         problems.add(place, f"'{key}' has a dot", hint="nest it: names of parameters are dotted paths")
     elif ":" in key:
         problems.add(place, f"'{key}' has a colon", hint="put a space after the colon of 'key: value'")
-    elif not key.isprintable() or key != key.strip():
+    else:
         problems.add(place, f"{written(key)} has spaces around it or characters that can't be seen")
 
 

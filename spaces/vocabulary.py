@@ -138,7 +138,10 @@ def _either(kind: Either, node: Node, name: str) -> list[Problem]:
     attempts = [check(choice, node, name) for choice in kind.kinds]
     if not all(attempts):
         return []
-    fitting = [found for choice, found in zip(kind.kinds, attempts, strict=True) if _has_shape(choice, node)]
+    judged = list(zip(kind.kinds, attempts, strict=True))
+    fitting = [found for choice, found in judged if _has_shape(choice, node)]
+    if not fitting and isinstance(node, Map):
+        fitting = [found for choice, found in judged if isinstance(choice, Options)]
     return fitting[0] if len(fitting) == 1 else [_unexpected(kind, node, name)]
 
 
@@ -146,8 +149,8 @@ def _has_shape(kind: Kind, node: Node) -> bool:
     """Tell whether a node could be meant as this kind at all."""
     match node:
         case Map():
-            words = {word.name for word in kind.words} if isinstance(kind, OneWord) else set()
-            return isinstance(kind, Options) or bool(words & node.items.keys())
+            words = kind.words if isinstance(kind, OneWord) else kind.options if isinstance(kind, Options) else ()
+            return any(word.name in node.items for word in words)
         case Repeat():
             return isinstance(kind, Many | Listed)
         case Float() | Int():

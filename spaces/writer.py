@@ -9,7 +9,7 @@ from spaces.parameters import Map, Node
 from spaces.plain import plain
 from spaces.scalars import written
 from spaces.spec import StudySpec
-from spaces.tree import KINDS
+from spaces.tree import KINDS, fits_path
 
 _WIDTH = 100
 
@@ -68,7 +68,7 @@ def _without_const(value: Any) -> Any:
 def _fixed(value: Any) -> Any:
     """Return a drawn value as plain data that fixes it: `const` around what would read as something else."""
     if isinstance(value, Mapping):
-        if any(key in KINDS or "." in key or ":" in key or not key.strip() for key in value):
+        if any(key in KINDS or not fits_path(key) for key in value):
             return {"const": value}
         return {key: _fixed(item) for key, item in value.items()}
     return {"const": value} if isinstance(value, Sequence) and not isinstance(value, str) else value
