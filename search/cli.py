@@ -17,7 +17,7 @@ from search.errors import Interrupted, SearchError
 from search.settings import LOG_LEVELS, Settings
 from spaces.errors import SpaceError
 
-VERBS = ("init", "check", "plan", "run", "worker", "status", "best", "dashboard", "schema", "stop")
+VERBS = ("init", "check", "plan", "run", "worker", "status", "best", "dashboard", "psql", "schema", "stop")
 WRONG_INPUT, BUG = 2, 3
 
 DESCRIPTION = "Hyperparameter search for Keras: one file says what to search, one command searches it."

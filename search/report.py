@@ -22,7 +22,7 @@ def best_lines(study: Study, now: Snapshot, trial: TrialView, state: Path) -> li
     return [*lines, "space:", *fragment(parameters(study, trial)).splitlines()]
 
 
-def further(study: str, psql: str) -> list[str]:
+def further(study: str) -> list[str]:
     """Return the commands to look further."""
     name = shlex.quote(study)
     return [
@@ -30,5 +30,5 @@ def further(study: str, psql: str) -> list[str]:
         f"  python -m search status {name}",
         f"  python -m search best {name} --json",
         "  python -m search dashboard",
-        f"  {psql}",
+        "  python -m search psql",
     ]

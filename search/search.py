@@ -52,7 +52,7 @@ class Search:
         """Run workers until the budget is spent; raises Interrupted, or what ended a worker."""
         before = self._look()
         with Progress(before) as progress:
-            progress.say([self.study.told, f"results: {self.reached.shown}"])
+            progress.say([self.study.told, f"results: {self.reached.shown}; while it runs: {self.reached.psql}"])
             if _finished(before):
                 progress.say([_nothing_to_add(before)])
             else:
@@ -120,7 +120,7 @@ class Search:
                 showcase.offer_model(self.study, trial.number, model, places.artifacts(state))
         if len(now.best) > 1:
             lines.append(f"{len(now.best)} trials are on the Pareto front: python -m search best {now.study}")
-        progress.say([*lines, *further(self.study.name, self.reached.psql)])
+        progress.say([*lines, *further(self.study.name)])
         showcase.note(self.study, [headline(now, None)])
 
     def _look(self) -> Snapshot:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
+from typing import TYPE_CHECKING
 
 from search import processes
 from search.commands import arguments as common
 from search.reach import reach
 from search.settings import Settings
 from search.shutdown import Shutdown
+
+if TYPE_CHECKING:
+    from search.study.study import Study
+    from search.worker import Worker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,22 +36,28 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with shutdown.listening(), processes.registered(state, "worker"):
         reached = reach(settings)
         try:
-            from trainers import runtime
-
-            threads = settings.environment.get("TF_NUM_INTRAOP_THREADS")
-            runtime.prepare(int(threads) if threads else None, logging.getLogger().level)
             from search.study.storage import open_storage
             from search.study.study import load
-            from search.worker import Worker
 
             storage = open_storage(reached.url, "search-worker", reached.restart)
             try:
                 study = load(storage, arguments.study)
                 study.join()
-                facts = {"host": socket.gethostname(), "device": runtime.device_note()}
-                Worker(study, state, shutdown, facts).work()
+                _worker(study, settings, shutdown).work()
             finally:
                 storage.close()
         finally:
             reached.release()
     return 0
+
+
+def _worker(study: Study, settings: Settings, shutdown: Shutdown) -> Worker:
+    from search.worker import Worker
+    from trainers import runtime
+
+    facts = {"host": socket.gethostname()}
+    if study.spec.trainer.kind != "loop":  # a loop may do without Keras, and starts in a tenth of the time
+        threads = settings.environment.get("TF_NUM_INTRAOP_THREADS")
+        runtime.prepare(int(threads) if threads else None, logging.getLogger().level)
+        facts["device"] = runtime.device_note()
+    return Worker(study, settings.state.value, shutdown, facts)

@@ -79,9 +79,10 @@ class Claims:
         storage, study = self.study.storage, self.study
         attributes = study.attributes()
         budget: dict[str, Any] = attributes[BUDGET]
+        spent = records.tick(storage.engine, study.id, fresh=False)
         if records.count_started(storage.engine, study.id) >= budget["trials"] + attributes.get(COPIED, 0):
             return False
-        return budget["time"] is None or records.tick(storage.engine, study.id, fresh=False) < budget["time"]
+        return budget["time"] is None or spent < budget["time"]
 
     def _ask(self) -> int:
         storage, study = self.study.storage, self.study

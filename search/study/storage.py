@@ -7,9 +7,10 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import optuna
+import sqlalchemy
 from sqlalchemy import Engine
 
 from search.errors import StorageUnavailable
@@ -96,9 +97,30 @@ def open_storage(url: str, application: str, restart: Callable[[], object] | Non
     return Storage(url, optuna.storages.get_storage(own), own.engine, Ownership(own.engine), restart)
 
 
-def shared_storage(url: str, application: str, connections: int = 8) -> optuna.storages.BaseStorage:
-    """Open a cached storage that several threads may use: for the dashboard. The schema must exist."""
-    return optuna.storages.get_storage(_backend(url, application, pool_size=connections))
+def shared_storage(
+    url: str, application: str, connections: int = 8, restart: Callable[[], object] | None = None
+) -> optuna.storages.BaseStorage:
+    """Open a cached storage that several threads may use: for the dashboard. The schema must exist.
+
+    `restart` brings the server back when it can't be reached, whenever a connection is needed.
+    """
+    own = _backend(url, application, pool_size=connections)
+    if restart is not None:
+        _restart_when_gone(own.engine, restart)
+    _let_optuna_log_as_we_do()
+    return optuna.storages.get_storage(own)
+
+
+def _restart_when_gone(engine: Engine, restart: Callable[[], object]) -> None:
+    @sqlalchemy.event.listens_for(engine, "do_connect")
+    def connect_or_restart(dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
+        try:
+            return dialect.connect(*arguments, **options)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+        restart()
+        return dialect.connect(*arguments, **options)
 
 
 def _backend(url: str, application: str, pool_size: int = 1) -> optuna.storages.RDBStorage:
