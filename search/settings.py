@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -22,6 +22,17 @@ class Setting(Generic[T]):
 
 
 @dataclass(frozen=True)
+class DashboardSettings:
+    """Where the dashboard listens, what else it is called, and whom it lets do what."""
+
+    host: Setting[str]
+    port: Setting[int]
+    names: Setting[tuple[str, ...]]
+    allow_edit: Setting[bool]
+    password: Setting[str | None] = field(repr=False)  # never a flag: `ps` shows those to everybody
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything about the process that isn't searched. Nobody else reads the environment."""
 
@@ -33,10 +44,12 @@ class Settings:
     log_level: Setting[str]
     binaries: Setting[Path | None]
     service_user: Setting[str | None]
+    dashboard: DashboardSettings
     json: bool
     environment: Mapping[str, str]
 
 
+YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -65,6 +78,13 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         log_level=setting("log_level", _log_level, "warning"),
         binaries=setting("pg_bin", _optional_path, None),
         service_user=setting("pg_user", _optional_text, None),
+        dashboard=DashboardSettings(
+            host=setting("dashboard_host", str, "127.0.0.1", flag="host"),
+            port=setting("dashboard_port", _port, 8080, flag="port"),
+            names=setting("dashboard_names", _list, (), flag="names"),
+            allow_edit=setting("dashboard_allow_edit", _yes, False, flag="allow_edit"),
+            password=setting("dashboard_password", _optional_text, None),
+        ),
         json=bool(getattr(arguments, "json", False)),
         environment=environment,
     )
@@ -97,6 +117,22 @@ def _count(text: str) -> int:
 
 def _optional_count(text: str) -> int | None:
     return _count(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise ValueError("expected a port from 0 to 65535")
+    return int(text)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _yes(text: str) -> bool:
+    if text.lower() not in YES + NO:
+        raise ValueError(f"expected one of {', '.join(YES + NO)}")
+    return text.lower() in YES
 
 
 def _log_level(text: str) -> str:
