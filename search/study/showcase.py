@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import json
+import logging
 import re
+import tempfile
+from functools import partial
 from pathlib import Path
 
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
@@ -12,35 +16,49 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.study.study import Study
 
+log = logging.getLogger(__name__)
+
 PREFIX = "artifacts:"  # of the study's attributes that describe artifacts
 OFFERED = re.compile(r"trial-\d+\.keras")
 MODEL_TYPE = "application/octet-stream"  # never a type that a browser would run
+OURS = "*Written by `search` when a run ends; what stands above this line is yours and is kept.*"
 
 
 def note(study: Study, lines: list[str]) -> None:
-    """Write the study's note: how it is going, and its space file."""
-    from optuna_dashboard import save_note
+    """Write our part of the study's note: how it is going, and its space file. What people wrote above it is kept."""
+    from optuna_dashboard import get_note, save_note
 
-    body = "\n".join([*lines, "", f"`{study.spec.file}`", "", "```yaml", study.spec.text.rstrip(), "```"])
-    study.storage.again(lambda: save_note(study.handle, body))
+    ours = [OURS, "", *lines, "", f"`{study.spec.file}`", "", *_fenced(study.spec.text)]
+
+    def write() -> None:
+        theirs = get_note(study.handle).partition(OURS)[0].rstrip()
+        save_note(study.handle, "\n".join([theirs, "", *ours] if theirs else ours))
+
+    study.storage.again(write)
 
 
 def offer_model(study: Study, number: int, model: Path, folder: Path) -> None:
-    """Offer the best trial's model as the study's artifact, in place of the one before."""
-    folder.mkdir(parents=True, exist_ok=True)
-    store = FileSystemArtifactStore(folder)
+    """Offer the best trial's model as the study's artifact, in place of the one before.
+
+    It is only an extra: a full disk, or a model that somebody removes just now, is a warning in the log.
+    """
     name = f"trial-{number}.keras"
-    before = _offered(study)
-    if name in before.values():
-        return
-    aside = folder / name
-    aside.write_bytes(model.read_bytes())
     try:
-        upload_artifact(artifact_store=store, file_path=str(aside), study_or_trial=study.handle, mimetype=MODEL_TYPE)
-    finally:
-        aside.unlink()
-    for artifact in before:
-        _withdraw(study, store, artifact)
+        folder.mkdir(parents=True, exist_ok=True)
+        before = study.storage.again(partial(_offered, study))
+        kept = [artifact for artifact in before if before[artifact] == name and _same(folder / artifact, model)][:1]
+        if not kept:
+            study.storage.again(partial(_upload, study, name, model, folder))
+        for artifact in before.keys() - kept:
+            study.storage.again(partial(_withdraw, study, folder, artifact))
+    except OSError as error:
+        log.warning("the dashboard can't offer the best model: %s", error)
+
+
+def _fenced(text: str) -> list[str]:
+    """Return a file's text as a Markdown code block that nothing inside it can end."""
+    fence = "`" * max(3, 1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
+    return [f"{fence}yaml", text.rstrip(), fence]
 
 
 def _offered(study: Study) -> dict[str, str]:
@@ -54,8 +72,24 @@ def _offered(study: Study) -> dict[str, str]:
     }
 
 
-def _withdraw(study: Study, store: FileSystemArtifactStore, artifact: str) -> None:
+def _same(artifact: Path, model: Path) -> bool:
+    # Optuna describes an artifact before it writes it: a process that was killed in between leaves none, or half of it.
+    try:
+        return filecmp.cmp(artifact, model, shallow=False)
+    except OSError:
+        return False
+
+
+def _upload(study: Study, name: str, model: Path, folder: Path) -> None:
+    store = FileSystemArtifactStore(folder)
+    with tempfile.TemporaryDirectory() as aside:
+        named = Path(aside) / name  # an artifact is called as its file is
+        named.symlink_to(model.absolute())
+        upload_artifact(artifact_store=store, file_path=str(named), study_or_trial=study.handle, mimetype=MODEL_TYPE)
+
+
+def _withdraw(study: Study, folder: Path, artifact: str) -> None:
     # Optuna has no call for it; optuna-dashboard deletes an artifact in the same way: an empty record, then the file.
     study.storage.backend.set_study_system_attr(study.id, PREFIX + artifact, json.dumps(None))
     with contextlib.suppress(ArtifactNotFound):
-        store.remove(artifact)
+        FileSystemArtifactStore(folder).remove(artifact)
