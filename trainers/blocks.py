@@ -19,7 +19,7 @@ def conv(x: Any, params: Mapping[str, Any]) -> Any:
     x = _activated(x, words)
     pools = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
     if words["pool"] in pools and min(x.shape[1:3]) >= 2:
-        x = pools[words["pool"]]()(x)
+        x = pools[words["pool"]](2)(x)
     return keras.layers.Dropout(words["dropout"])(x) if words["dropout"] else x
 
 

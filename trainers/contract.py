@@ -51,7 +51,7 @@ class Run(Protocol):
     def keep(self, save: Callable[[Path], None]) -> None:
         """Hand over how the trained model is saved (`model.save`, to a path that ends in `.keras`).
 
-        Called only if the trial turns out to be worth it, and before `keep` returns.
+        It is called later, before this worker's next trial, and only if the trial turns out to be worth it.
         """
 
 

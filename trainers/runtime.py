@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -36,6 +37,9 @@ def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> Non
         tf.config.threading.set_inter_op_parallelism_threads(1)
     for device in devices:
         tf.config.experimental.set_memory_growth(device, True)
+    # What was imported stays; the collection between two trials needn't look at it, which took a fifth of a second.
+    gc.collect()
+    gc.freeze()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -65,7 +66,7 @@ def _import(name: str, folder: Path, reference: str) -> ModuleType:
                 f"{reference}: no module '{name}' in {folder} or the Python path; "
                 f"write a path to a file (net.py:build), or install the package"
             ) from error
-        raise FindError(_failed_import(reference, error)) from error
+        raise FindError(f"{reference}: failed while being imported, {told(error)}") from error
 
 
 def _load_file(path: Path, reference: str) -> ModuleType:
@@ -89,7 +90,7 @@ def _load_file(path: Path, reference: str) -> ModuleType:
         del sys.modules[unique]
         if not isinstance(error, Exception):
             raise
-        raise FindError(_failed_import(reference, error)) from error
+        raise FindError(f"{reference}: failed while being imported, {told(error)}") from error
     return module
 
 
@@ -99,12 +100,13 @@ def _make_importable(folder: Path) -> None:
         sys.path.insert(0, str(folder.resolve()))
 
 
-def _failed_import(reference: str, error: Exception) -> str:
-    """Say what went wrong in the user's own file, at the innermost line outside the import machinery."""
-    if isinstance(error, SyntaxError):
-        place = f"{error.filename}:{error.lineno}"
-    else:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-        users = [frame for frame in frames if frame.filename != __file__]
-        place = f"{users[-1].filename}:{users[-1].lineno}: {users[-1].line}" if users else "an import"
-    return f"{reference}: failed while being imported, at {place}\n  {type(error).__name__}: {error}"
+def told(error: Exception) -> str:
+    """Say what went wrong in the user's code: the innermost line of their own, and the error."""
+    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _own_line(error)
+    return f"at {place}\n  {type(error).__name__}: {error}"
+
+
+def _own_line(error: Exception) -> str:
+    installed = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen", __file__)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(installed)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else "a library"

@@ -11,6 +11,7 @@ import pytest
 from fake_run import IMAGE, FakeRun, few_digits, few_patients, few_tumours
 
 from trainers import find
+from trainers.contract import TrialOver
 from trainers.data import Data
 from trainers.training import compiling, loop, streaming, train
 from trainers.training.augmentation import layers as augmentation_layers
@@ -82,7 +83,7 @@ def test_streamed_epochs_augment_what_is_trained_on_and_resume_like_undisturbed_
     fit = find.load(IMAGE, tmp_path)
     fit(params, runs[0])
     runs[1].over_at = 2
-    with pytest.raises(Exception, match="^$"):
+    with pytest.raises(TrialOver):
         fit(params, runs[1])
     fit(params, runs[2])
     assert runs[2].losses[-1] == pytest.approx(runs[0].losses[-1], rel=1e-6)

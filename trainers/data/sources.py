@@ -124,6 +124,7 @@ def read_images(path: Path, options: Mapping[str, Any]) -> Raw:
             label_mode="int",
             color_mode="grayscale" if options.get("channels") == 1 else "rgb",
             image_size=tuple(options.get("size", IMAGE_SIZE)),
+            crop_to_aspect_ratio=options.get("crop", False),
             shuffle=False,
             batch_size=64,
             verbose=False,
@@ -145,7 +146,10 @@ def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> R
         function = user_code.function(reference, folder, ())
     except user_code.FindError as error:
         raise DataError(str(error)) from error
-    given = function()
+    try:
+        given = function()
+    except Exception as error:
+        raise DataError(f"the function failed {user_code.told(error)}") from error
     task = options.get("task")
     if isinstance(given, Mapping):
         x, y = (given.get(name, given.get(f"{name}_train")) for name in ("x", "y"))

@@ -22,7 +22,7 @@ def read_table(path: Path, options: Mapping[str, Any]) -> Raw:
     Raises DataError.
     """
     try:
-        table = pd.read_csv(path)
+        table = pd.read_csv(path, sep=options.get("separator", ","))
     except (ValueError, OSError) as error:
         raise DataError(f"{path} can't be read as CSV: {error}") from error
     label, ignored, categorical = options["label"], options.get("ignore", ()), options.get("categorical", ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spaces.spec import TrainerSpec
-from spaces.vocabulary import Many, OneOf, Option, Options
+from spaces.vocabulary import Either, Many, OneOf, Option, Options
 from trainers.words.layers import CONV, DENSE
 from trainers.words.training import TRAINING
 
@@ -24,6 +24,21 @@ TABULAR = Options(
 )
 
 BUILTIN: dict[str, Options] = {"image": IMAGE, "tabular": TABULAR}
+
+EVERY_WORD = Options(
+    (
+        *(option for option in IMAGE.options if option.name not in ("layers", "dense")),
+        Option(
+            "layers",
+            Either((Many(CONV), Many(DENSE)), "blocks of layers"),
+            None,
+            "Blocks, from the input on.",
+        ),
+        *(option for option in IMAGE.options if option.name == "dense"),
+    ),
+    open=True,
+)
+"""All words of all trainers, for an editor that doesn't know which trainer it is; others are let through."""
 
 
 def vocabulary(trainer: TrainerSpec) -> Options | None:

@@ -9,8 +9,10 @@ from spaces.vocabulary import OneWord, Options, Word
 
 
 def read(options: Options, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the value of each option of the table: what `params` says, or the table's default."""
-    return {option.name: params.get(option.name, option.default) for option in options.options}
+    """Return the value of each option of the table: what `params` says, or the default for what is missing or None."""
+    given = {option.name: params.get(option.name) for option in options.options}
+    defaults = {option.name: option.default for option in options.options}
+    return defaults | {name: value for name, value in given.items() if value is not None}
 
 
 def one_word(table: OneWord, value: Any) -> tuple[Word, dict[str, Any]]:

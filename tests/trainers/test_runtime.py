@@ -1,0 +1,131 @@
+"""TensorFlow runs quietly, on what it is given, and its failures have names."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
+
+from trainers import find, runtime
+from trainers.contract import Diverged
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (Diverged("loss is nan"), "nan"),
+        (MemoryError(), "oom"),
+        (tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"), "oom"),
+        (tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"), "oom"),
+        (tf.errors.InternalError(None, None, "another"), "user"),
+        (ValueError("out of memory"), "user"),
+        (KeyError("units"), "user"),
+    ],
+)
+def test_a_failure_has_a_reason(error: BaseException, reason: str) -> None:
+    assert runtime.failure(error) == reason
+    wrapped = RuntimeError("while training")
+    wrapped.__cause__ = error
+    assert runtime.failure(wrapped) == reason
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    def drawn() -> list[float]:
+        runtime.seed_everything(3)
+        return [float(np.random.random()), float(keras.random.normal(())), float(tf.random.normal(()))]
+
+    assert drawn() == drawn()
+
+
+PREPARED = """
+import json, sys
+from trainers import runtime
+assert "tensorflow" not in sys.modules
+assert runtime.failure(MemoryError()) == "oom" and "tensorflow" not in sys.modules
+runtime.prepare(threads=2)
+import keras, tensorflow as tf
+tf.constant(1)
+print(json.dumps([
+    keras.backend.backend(), tf.config.threading.get_intra_op_parallelism_threads(), runtime.device_note(),
+    runtime.device_memory(),
+]))
+"""
+
+
+def test_a_prepared_process_says_nothing_and_uses_its_threads() -> None:
+    root = Path(__file__).parents[2]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(root), "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        [sys.executable, "-c", PREPARED], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert json.loads(done.stdout) == ["tensorflow", 2, "CPU, 2 threads", None]
+
+
+def test_nothing_of_a_trial_stays_in_a_worker(tmp_path: Path) -> None:
+    train = find.load(TABULAR, tmp_path)
+
+    def alive() -> int:
+        gc.collect()
+        return sum(isinstance(thing, keras.Model | keras.Optimizer) for thing in gc.get_objects())
+
+    counts = []
+    for number in range(8):
+        run = FakeRun(few_tumours(), tmp_path / str(number), epochs=1)
+        run.folder.mkdir()
+        train({"layers": [{"units": 4}]}, run)
+        counts.append(alive())
+    assert counts[-1] <= counts[1]
+
+
+KILLED = """
+import os
+from pathlib import Path
+from fake_run import IMAGE, FakeRun, few_digits
+from trainers import find
+import json, sys
+
+class Run(FakeRun):
+    def report(self, epoch, **metrics):
+        if epoch == 3:
+            os._exit(9)
+
+find.load(IMAGE, Path())(json.loads(sys.argv[1]), Run(few_digits(), Path(sys.argv[2]), epochs=6))
+"""
+
+
+def test_a_trial_whose_process_was_killed_ends_like_an_undisturbed_one(tmp_path: Path) -> None:
+    params = {
+        "optimizer": {"adam": {"amsgrad": True}},
+        "learning_rate": 0.01,
+        "schedule": {"cosine": {"warmup": 0.3}},
+        "augment": {"rotation": 0.1, "zoom": 0.2, "flip": "both"},
+        "layers": [{"filters": 4, "dropout": 0.2, "batch_norm": True}],
+        "dense": [{"units": 16, "dropout": 0.3, "activation": "gelu"}],
+    }
+    whole = FakeRun(few_digits(), tmp_path / "whole", epochs=6)
+    killed = FakeRun(few_digits(), tmp_path / "killed", epochs=6)
+    for run in (whole, killed):
+        run.folder.mkdir()
+    train = find.load(IMAGE, tmp_path)
+    train(params, whole)
+
+    tests = Path(__file__).parents[1]
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": f"{tests}:{tests.parent}", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-c", KILLED, json.dumps(params), str(killed.folder)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 9, done.stderr
+
+    train(params, killed)
+    assert [epoch for epoch, _ in killed.reports] == [3, 4, 5, 6]
+    for resumed, expected in zip(killed.losses, whole.losses[2:], strict=True):
+        assert resumed == pytest.approx(expected, rel=1e-6)
