@@ -7,16 +7,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from search import places
-from search.study.history import TrialView
 from spaces.spec import StudySpec
 
 
-def worth_keeping(spec: StudySpec, values: Sequence[float], best: Sequence[TrialView]) -> bool:
-    """Say whether a trial with these values would be among the best: not dominated by any that is."""
+def worth_keeping(spec: StudySpec, values: Sequence[float], best: Sequence[Sequence[float]]) -> bool:
+    """Say whether a trial with these values would be among the best, whose values are given: none is as good."""
     signs = [-1.0 if objective.direction == "maximize" else 1.0 for objective in spec.objectives]
     mine = [sign * value for sign, value in zip(signs, values, strict=True)]
-    for trial in best:
-        theirs = [sign * value for sign, value in zip(signs, trial.values or (), strict=True)]
+    for other in best:
+        theirs = [sign * value for sign, value in zip(signs, other, strict=True)]
         if all(their <= my for their, my in zip(theirs, mine, strict=True)):
             return False
     return True

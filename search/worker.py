@@ -20,7 +20,7 @@ from search.postgres.failures import Superseded
 from search.reads import Watched
 from search.shutdown import Shutdown
 from search.study.claim import Claims
-from search.study.history import Snapshot, look
+from search.study.history import best, look
 from search.study.study import UNREAD, Study
 from search.study.trial import OwnedTrial
 from trainers import data as datasets
@@ -122,7 +122,7 @@ class Worker:
         if run.end == "stopped":
             trial.leave()
             return
-        trial.remember({**self.facts, "train_seconds": round(seconds, 3)})
+        trial.facts = {**self.facts, "train_seconds": round(seconds, 3)}
         if run.end == "timeout":
             trial.fail("timeout", f"the trial took longer than budget.trial_time, {seconds:.0f} s")
         elif run.end is not None:
@@ -143,19 +143,21 @@ class Worker:
         if any(value != value or abs(value) == float("inf") for value in values):
             trial.fail("nan", f"the trainer returned {dict(metrics)}")
             return
-        if run.save is not None and models.worth_keeping(self.study.spec, values, self._look().best):
-            models.save(self.state, self.study.name, trial.number, run.save)
+        if run.save is None or not models.worth_keeping(self.study.spec, values, self._best_values()):
+            trial.complete(values)
+            return
+        models.save(self.state, self.study.name, trial.number, run.save)
         trial.complete(values)
         self._forget_surpassed()
 
-    def _look(self) -> Snapshot:
-        return self.study.storage.again(lambda: look(self.study))
+    def _best_values(self) -> list[list[float]]:
+        return [list(trial.values) for trial in self.study.storage.again(lambda: best(self.study))]
 
     def _forget_surpassed(self) -> None:
-        now = self._look()
+        now = self.study.storage.again(lambda: look(self.study))
         training = [trial.number for trial in now.all if trial.state in ("running", "waiting")]
-        best = [trial.number for trial in now.best]
-        models.keep_only(self.state, self.study.name, best, newer_than=min(training, default=len(now.all)))
+        numbers = [trial.number for trial in now.best]
+        models.keep_only(self.state, self.study.name, numbers, newer_than=min(training, default=len(now.all)))
 
     def _warn_of_unread(self, parameters: Watched) -> None:
         """Tell once per worker which parameters nobody read; kept with the study for whoever watches."""
@@ -168,7 +170,11 @@ class Worker:
 
     def _give_up_if_hopeless(self) -> None:
         """Stop the study when it has only ever failed, and the last failures are one and the same."""
-        ended = [trial for trial in self._look().all if trial.state in ("complete", "pruned", "failed")]
+        ended = [
+            trial
+            for trial in self.study.storage.again(lambda: look(self.study)).all
+            if trial.state in ("complete", "pruned", "failed")
+        ]
         last = ended[-SAME_ERRORS:]
         enough = len(last) >= min(SAME_ERRORS, self.study.spec.budget.trials)
         alike = len({_signature(trial.error or "") for trial in last}) == 1

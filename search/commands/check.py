@@ -49,4 +49,4 @@ def _built(spec: StudySpec) -> list[str]:
         previews = [find.build_only(spec.trainer, spec.folder, parameters, loaded) for parameters in drawn]
     except (data.DataError, FindError) as error:
         raise InputError(str(error)) from error
-    return [f"model {number}    {preview.summary}" for number, preview in enumerate(previews)]
+    return [f"model {number}    {preview.summary}" for number, preview in enumerate(previews) if preview]

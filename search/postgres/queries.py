@@ -30,6 +30,9 @@ Name = Literal[
     "state",
     "tick",
     "spent",
+    "survey",
+    "record_parameters",
+    "record_attributes",
 ]
 
 _HEAD = re.compile(r"^-- name: (?P<name>\w+)\n-- (?P<sentence>\S.*\.)\n", re.MULTILINE)

@@ -65,11 +65,19 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 2 AND classid = :kind
 GROUP BY objid
 
 -- name: record_epoch
--- Records the metrics of one epoch of a running trial; a repeated epoch replaces the earlier one.
+-- Records the metrics of one epoch of a running trial, and the objective where pruners look for it; repeating is fine.
+WITH running AS (
+    SELECT trial_id FROM trials WHERE trial_id = :trial_id AND state = 'RUNNING'
+), judged AS (
+    INSERT INTO trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type)
+    SELECT trial_id, :epoch, CAST(:objective AS double precision), CAST(:kind AS trialintermediatevaluetype)
+    FROM running WHERE CAST(:kind AS text) IS NOT NULL
+    ON CONFLICT (trial_id, step) DO UPDATE SET
+        intermediate_value = excluded.intermediate_value, intermediate_value_type = excluded.intermediate_value_type
+)
 INSERT INTO search_epochs (trial_id, epoch, metric, value)
 SELECT trial_id, :epoch, metric, value
-FROM trials, unnest(CAST(:metrics AS text[]), CAST(:values AS double precision[])) AS given (metric, value)
-WHERE trial_id = :trial_id AND state = 'RUNNING'
+FROM running, unnest(CAST(:metrics AS text[]), CAST(:values AS double precision[])) AS given (metric, value)
 ON CONFLICT (trial_id, epoch, metric) DO UPDATE SET value = excluded.value, recorded = excluded.recorded
 
 -- name: epochs
@@ -108,3 +116,39 @@ RETURNING spent
 -- name: spent
 -- The seconds spent in a study so far, as the clock was last seen.
 SELECT spent FROM search_clock WHERE study_id = :study_id
+
+-- name: survey
+-- Everything that a claim must know beside the trials: the clock moved on, trials started, attributes, owned trials.
+WITH clock AS (
+    INSERT INTO search_clock AS clock (study_id, seen) VALUES (:study_id, clock_timestamp())
+    ON CONFLICT (study_id) DO UPDATE SET
+        spent = clock.spent + greatest(0, extract(epoch FROM clock_timestamp() - clock.seen)),
+        seen = clock_timestamp()
+    RETURNING spent
+)
+SELECT
+    (SELECT spent FROM clock) AS spent,
+    (SELECT count(*) FROM trials WHERE study_id = :study_id AND state <> 'WAITING') AS started,
+    (SELECT jsonb_object_agg(key, CAST(value_json AS jsonb)) FROM study_user_attributes
+        WHERE study_id = :study_id AND key = ANY(CAST(:keys AS text[]))) AS attributes,
+    (SELECT array_agg(CAST(objid AS integer)) FROM pg_locks
+        WHERE locktype = 'advisory' AND granted AND classid = :kind AND objsubid = 2
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS owned
+
+-- name: record_parameters
+-- Stores the parameters of a running trial, each with its distribution as Optuna writes it; those that are there stay.
+INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
+SELECT trial_id, name, value, distribution
+FROM trials,
+    unnest(CAST(:names AS text[]), CAST(:values AS double precision[]), CAST(:distributions AS text[]))
+    AS given (name, value, distribution)
+WHERE trial_id = :trial_id AND state = 'RUNNING'
+ON CONFLICT (trial_id, param_name) DO NOTHING
+
+-- name: record_attributes
+-- Stores facts about a running trial beside it, as Optuna's user attributes; a repeated one replaces the earlier one.
+INSERT INTO trial_user_attributes (trial_id, key, value_json)
+SELECT trial_id, key, value
+FROM trials, unnest(CAST(:keys AS text[]), CAST(:values AS text[])) AS given (key, value)
+WHERE trial_id = :trial_id AND state = 'RUNNING'
+ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json

@@ -6,23 +6,88 @@ raises; see `search.postgres.failures`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
 
+from search.postgres.locks import Kind
 from search.postgres.queries import Name, query
 
 
-def record_epoch(engine: sqlalchemy.Engine, trial_id: int, epoch: int, metrics: Mapping[str, float]) -> None:
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter as Optuna stores it: its internal value, and its distribution in Optuna's JSON."""
+
+    name: str
+    value: float
+    distribution: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a claim must know of a study: seconds spent, trials started, some attributes, and owned trials' ids."""
+
+    spent: float
+    started: int
+    attributes: Mapping[str, Any]
+    owned: frozenset[int]
+
+
+def record_epoch(
+    engine: sqlalchemy.Engine, trial_id: int, epoch: int, metrics: Mapping[str, float], objective: str | None = None
+) -> None:
     """Record the metrics of one epoch (1-based); a repeated epoch replaces the earlier one. NaN and inf are fine.
 
-    Nothing is recorded for a trial that has ended.
+    `objective` names the metric that pruners judge by, stored as Optuna's intermediate value of that step too.
     """
-    values = [float(value) for value in metrics.values()]
+    judged = None if objective is None else float(metrics[objective])
+    parameters = {
+        "trial_id": trial_id,
+        "epoch": epoch,
+        "metrics": list(metrics),
+        "values": [float(value) for value in metrics.values()],
+        "objective": judged if judged is not None and math.isfinite(judged) else None,
+        "kind": None if judged is None else _kind(judged),
+    }
     with engine.begin() as connection:
-        parameters = {"trial_id": trial_id, "epoch": epoch, "metrics": list(metrics), "values": values}
         connection.execute(query("record_epoch"), parameters)
+
+
+def _kind(value: float) -> str:
+    """Return what Optuna writes beside an intermediate value, since not every database holds NaN and infinity."""
+    if math.isnan(value):
+        return "NAN"
+    return "FINITE" if math.isfinite(value) else "INF_POS" if value > 0 else "INF_NEG"
+
+
+def record_parameters(engine: sqlalchemy.Engine, trial_id: int, parameters: Sequence[Parameter]) -> None:
+    """Store parameters of a running trial; those that are stored already stay as they are."""
+    given = {
+        "trial_id": trial_id,
+        "names": [parameter.name for parameter in parameters],
+        "values": [parameter.value for parameter in parameters],
+        "distributions": [parameter.distribution for parameter in parameters],
+    }
+    with engine.begin() as connection:
+        connection.execute(query("record_parameters"), given)
+
+
+def record_attributes(engine: sqlalchemy.Engine, trial_id: int, attributes: Mapping[str, Any]) -> None:
+    """Store facts about a running trial (JSON values) as its user attributes."""
+    values = [json.dumps(value) for value in attributes.values()]
+    with engine.begin() as connection:
+        given = {"trial_id": trial_id, "keys": list(attributes), "values": values}
+        connection.execute(query("record_attributes"), given)
+
+
+def survey(engine: sqlalchemy.Engine, study_id: int, keys: Sequence[str]) -> Survey:
+    """Move the study's clock on, and return what a claim must know, with the attributes `keys`."""
+    row = _rows(engine, "survey", study_id=study_id, keys=list(keys), kind=int(Kind.TRIAL))[0]
+    return Survey(float(row.spent), int(row.started), row.attributes or {}, frozenset(row.owned or ()))
 
 
 def epochs(engine: sqlalchemy.Engine, trial_id: int) -> dict[int, dict[str, float]]:

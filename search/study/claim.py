@@ -7,12 +7,14 @@ started, once, however often it was resumed; so the budget is exact with any num
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import optuna
 
 from search.postgres import records
+from search.postgres.records import Survey
 from search.study import algorithms
 from search.study.study import BUDGET, COPIED, Study
 from search.study.trial import DEATHS, LEFT, OwnedTrial, take
@@ -20,6 +22,9 @@ from search.study.trial import DEATHS, LEFT, OwnedTrial, take
 RUNNING = optuna.trial.TrialState.RUNNING
 GRACE = 3.0  # seconds without an owner before a trial is adopted: its owner may be reconnecting
 DEATHS_ALLOWED = 3  # owners that may die without a new epoch; then the trial is given up as `crashed`
+SEEDED_ANEW = (
+    100  # trials for which the sampler is made anew, so that they repeat whoever asks; later it keeps its state
+)
 
 Nothing = Literal["wait", "done"]
 
@@ -31,6 +36,7 @@ class Claims:
     study: Study
     grace: float = GRACE
     ownerless: dict[int, float] = field(default_factory=dict)
+    seeded: bool = False
 
     def next(self) -> OwnedTrial | Nothing:
         """Claim a trial: the claimed one, `wait` while others still train, or `done`.
@@ -40,8 +46,8 @@ class Claims:
         found = self.study.storage.again(self._claim)
         if isinstance(found, str):
             return found
-        trial_id, adopted = found
-        trial = take(self.study, trial_id, adopted)
+        adopted = isinstance(found, int)
+        trial = take(self.study, found)
         if adopted and self._deaths(trial) >= DEATHS_ALLOWED:
             trial.fail("crashed", f"{DEATHS_ALLOWED} workers died at epoch {trial.epoch + 1} of this trial")
             return self.next()
@@ -49,55 +55,60 @@ class Claims:
 
     def time_left(self) -> float | None:
         """Return the seconds of the study's wall-clock budget that are left; None without such a budget."""
-        storage = self.study.storage
-        budget = storage.again(self.study.attributes)[BUDGET]["time"]
-        spent = storage.again(lambda: records.tick(storage.engine, self.study.id, fresh=False))
-        return None if budget is None else float(budget) - spent
+        now = self.study.storage.again(self._survey)
+        budget = now.attributes[BUDGET]["time"]
+        return None if budget is None else float(budget) - now.spent
 
-    def _claim(self) -> tuple[int, bool] | Nothing:
+    def _claim(self) -> int | optuna.Trial | Nothing:
+        """Return an adopted trial's id, a new trial, or why there is none."""
         storage, study = self.study.storage, self.study
         storage.ownership.release()  # of a claim that was cut short
+        storage.backend.forget()
         with storage.ownership.asking(study.id):
+            storage.backend.refresh()
             running = study.handle.get_trials(deepcopy=False, states=(RUNNING,))
-            for trial in self._orphans(running):
-                if storage.ownership.try_own(trial._trial_id):
-                    if records.state(storage.engine, trial._trial_id) == RUNNING.name:
-                        return trial._trial_id, True
+            now = self._survey()
+            for trial_id in self._orphans([trial._trial_id for trial in running], now.owned):
+                if storage.ownership.try_own(trial_id):
+                    if records.state(storage.engine, trial_id) == RUNNING.name:
+                        return trial_id
                     storage.ownership.release()  # finished between the list and the lock
-            if self._budget_left():
-                return self._ask(), False
+            if _budget_left(now):
+                return self._ask(now.started)
         return "wait" if running else "done"
 
-    def _orphans(self, running: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
-        owners = self.study.storage.ownership.owners()
-        ownerless = {trial._trial_id: trial for trial in running if trial._trial_id not in owners}
+    def _survey(self) -> Survey:
+        return records.survey(self.study.storage.engine, self.study.id, (BUDGET, COPIED))
+
+    def _orphans(self, running: Collection[int], owned: Collection[int]) -> list[int]:
         now = time.monotonic()
-        self.ownerless = {trial_id: self.ownerless.get(trial_id, now) for trial_id in ownerless}
-        return [trial for trial_id, trial in ownerless.items() if now - self.ownerless[trial_id] >= self.grace]
+        self.ownerless = {trial_id: self.ownerless.get(trial_id, now) for trial_id in running if trial_id not in owned}
+        return [trial_id for trial_id, since in self.ownerless.items() if now - since >= self.grace]
 
-    def _budget_left(self) -> bool:
+    def _ask(self, started: int) -> optuna.Trial:
         storage, study = self.study.storage, self.study
-        attributes = study.attributes()
-        budget: dict[str, Any] = attributes[BUDGET]
-        spent = records.tick(storage.engine, study.id, fresh=False)
-        if records.count_started(storage.engine, study.id) >= budget["trials"] + attributes.get(COPIED, 0):
-            return False
-        return budget["time"] is None or spent < budget["time"]
-
-    def _ask(self) -> int:
-        storage, study = self.study.storage, self.study
-        started = records.count_started(storage.engine, study.id)
-        study.handle.sampler = algorithms.sampler(study.spec, study.seed, started)
-        trial_id: int = study.handle.ask()._trial_id
-        storage.ownership.own(trial_id)
-        return trial_id
+        if started < SEEDED_ANEW or not self.seeded:
+            study.handle.sampler = algorithms.sampler(study.spec, study.seed, started)
+            self.seeded = True
+        trial = study.handle.ask()
+        storage.ownership.own(trial._trial_id)
+        if storage.backend.own is None:
+            storage.backend.adopt(trial._trial_id)  # the baseline, which was waiting
+        return trial
 
     def _deaths(self, trial: OwnedTrial) -> int:
         """Count the owners that died since the last epoch, this one's predecessor included."""
-        attributes = trial.trial.user_attrs
+        attributes = trial.attributes()
         if attributes.get(LEFT) == trial.epoch:
             return 0
         known = attributes.get(DEATHS, {})
         deaths = 1 + (known.get("count", 0) if known.get("epoch") == trial.epoch else 0)
         trial.remember({DEATHS: {"epoch": trial.epoch, "count": deaths}})
         return deaths
+
+
+def _budget_left(now: Survey) -> bool:
+    budget = now.attributes[BUDGET]
+    if now.started >= budget["trials"] + now.attributes.get(COPIED, 0):
+        return False
+    return budget["time"] is None or now.spent < budget["time"]

@@ -71,6 +71,7 @@ class Snapshot:
 def look(study: Study) -> Snapshot:
     """Read the study as it is now."""
     storage = study.storage
+    storage.backend.refresh()
     attributes = study.attributes()
     owners = storage.ownership.owners()
     last = records.last_epochs(storage.engine, study.id)
@@ -87,7 +88,7 @@ def look(study: Study) -> Snapshot:
         workers=storage.ownership.workers(study.id),
         copied=attributes.get(COPIED, 0),
         all=tuple(views.values()),
-        best=tuple(views[number] for number in _best(study, trials)),
+        best=tuple(views[trial.number] for trial in best(study)),
     )
 
 
@@ -96,14 +97,15 @@ def parameters(study: Study, trial: TrialView) -> dict[str, Any]:
     return dict(rebuild(study.spec.space, trial.flat))
 
 
-def _best(study: Study, trials: list[optuna.trial.FrozenTrial]) -> list[int]:
-    complete = [trial for trial in trials if trial.state == State.COMPLETE]
+def best(study: Study) -> list[optuna.trial.FrozenTrial]:
+    """Return the best complete trial, or the Pareto front of several objectives, as far as this process knows them."""
+    complete = study.handle.get_trials(deepcopy=False, states=(State.COMPLETE,))
     if not complete:
         return []
     if len(study.spec.objectives) > 1:
-        return sorted(trial.number for trial in study.handle.best_trials)
+        return sorted(study.handle.best_trials, key=lambda trial: trial.number)
     sign = -1.0 if study.spec.objectives[0].direction == "maximize" else 1.0
-    return [min(complete, key=lambda trial: (sign * trial.values[0], trial.number)).number]
+    return [min(complete, key=lambda trial: (sign * trial.values[0], trial.number))]
 
 
 def _view(

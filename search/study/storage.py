@@ -17,6 +17,7 @@ from search.errors import StorageUnavailable
 from search.postgres import schema
 from search.postgres.connection import connect, engine_options, is_outage
 from search.postgres.ownership import Ownership
+from search.study.lean import LeanStorage
 
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Storage:
     """
 
     url: str
-    backend: optuna.storages.BaseStorage = field(repr=False)
+    backend: LeanStorage = field(repr=False)
     engine: Engine = field(repr=False)
     ownership: Ownership = field(repr=False)
     restart: Callable[[], object] | None = field(default=None, repr=False)
@@ -94,7 +95,7 @@ def open_storage(url: str, application: str, restart: Callable[[], object] | Non
     make_schema(url)
     _let_optuna_log_as_we_do()
     own = _backend(url, application)
-    return Storage(url, optuna.storages.get_storage(own), own.engine, Ownership(own.engine), restart)
+    return Storage(url, LeanStorage(own), own.engine, Ownership(own.engine), restart)
 
 
 def shared_storage(

@@ -20,6 +20,7 @@ ERROR = "error"  # user attribute: what went wrong, with its traceback
 LEFT = "search:left"  # the epoch at which an owner let go on purpose
 DEATHS = "search:deaths"  # {epoch, count}: owners that died since that epoch
 
+State = optuna.trial.TrialState
 TAUGHT = ("oom", "nan")  # failures that are told to the sampler as the worst of results
 
 
@@ -33,93 +34,108 @@ class OwnedTrial:
     adopted: bool
     epoch: int  # the last epoch that was reported, by whomever; 0 at the start
     parameters: dict[str, Any]  # nested, as the trainer gets it
-    trial: optuna.Trial = field(repr=False)
     metrics: dict[str, float] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)  # about its training; stored when it ends
     outcome: str | None = None  # how it ended, once it has
 
     def record(self, epoch: int, metrics: Mapping[str, float]) -> None:
         """Store the metrics of a 1-based epoch; repeating one is fine."""
-        storage = self.study.storage
-        storage.again(lambda: records.record_epoch(storage.engine, self.id, epoch, metrics))
-        if (objective := self._objective()) is not None and epoch > self.epoch:
-            storage.again(lambda: self.trial.report(metrics[objective], epoch))
+        storage, objective = self.study.storage, self._objective()
+        storage.again(lambda: records.record_epoch(storage.engine, self.id, epoch, metrics, objective))
+        if objective is not None:
+            self._own.intermediate_values[epoch] = float(metrics[objective])
         self.epoch, self.metrics = max(self.epoch, epoch), dict(metrics)
 
     def should_prune(self) -> bool:
         """Say whether the pruner gives the trial up after the epoch that was recorded last; never at the last epoch."""
         if self._objective() is None or self.epoch >= self.study.spec.budget.epochs:
             return False
-        return bool(self.study.storage.again(self.trial.should_prune))
+        study = self.study.handle
+        return bool(self.study.storage.again(lambda: study.pruner.prune(study, self._own)))
 
     def complete(self, values: Sequence[float]) -> None:
         """Finish the trial with its objectives' values."""
-        self._finish(optuna.trial.TrialState.COMPLETE, "complete", values=values)
+        self._finish(State.COMPLETE, {ENDED: "complete"}, values=values)
 
     def prune(self, reason: str = "pruned") -> None:
         """Finish the trial early: `pruned` by the pruner, `time` by the study's time budget."""
-        self._finish(optuna.trial.TrialState.PRUNED, reason)
+        self._finish(State.PRUNED, {ENDED: reason})
 
     def fail(self, reason: str, error: str) -> None:
         """Finish the trial as failed. What the machine can't hold or what diverges teaches the sampler to stay away."""
-        single = len(self.study.spec.objectives) == 1
-        if reason in TAUGHT and single:
-            self.study.storage.again(lambda: self._report_nothing(self.epoch + 1))
-            self._finish(optuna.trial.TrialState.PRUNED, reason, error)
+        told = {ENDED: reason, ERROR: error}
+        if reason in TAUGHT and self._objective() is not None:
+            self._record_nothing()
+            self._finish(State.PRUNED, told)
         else:
-            self._finish(optuna.trial.TrialState.FAIL, reason, error)
+            self._finish(State.FAIL, told)
 
     def leave(self) -> None:
         """Let go of the trial, so that the next free worker continues it under the same number."""
-        self._remember(LEFT, self.epoch)
-        self.study.storage.ownership.release()
+        self.remember({LEFT: self.epoch})
+        self._let_go()
 
     def remember(self, attributes: Mapping[str, Any]) -> None:
-        """Store facts about the trial (seconds, device, model's size) beside it."""
-        for key, value in attributes.items():
-            self._remember(key, value)
+        """Store facts about the trial (JSON values) beside it."""
+        storage = self.study.storage
+        storage.again(lambda: records.record_attributes(storage.engine, self.id, attributes))
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the facts that were stored beside the trial when it was claimed."""
+        return dict(self._own.user_attrs)
+
+    @property
+    def _own(self) -> optuna.trial.FrozenTrial:
+        own = self.study.storage.backend.own
+        assert own is not None
+        return own
 
     def _objective(self) -> str | None:
         objectives = self.study.spec.objectives
         return objectives[0].metric if len(objectives) == 1 else None
 
-    def _report_nothing(self, epoch: int) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.trial.report(math.nan, epoch)
+    def _record_nothing(self) -> None:
+        """Make the last value NaN, unless it is: samplers rank that below every number."""
+        values, objective = self._own.intermediate_values, self._objective()
+        if objective is not None and not math.isnan(values.get(max(values, default=0), 0.0)):
+            storage, epoch = self.study.storage, self.epoch + 1
+            nothing = {objective: math.nan}
+            storage.again(lambda: records.record_epoch(storage.engine, self.id, epoch, nothing, objective))
+            values[epoch] = math.nan
 
-    def _remember(self, key: str, value: Any) -> None:
-        self.study.storage.again(lambda: self.trial.set_user_attr(key, value))
+    def _finish(self, state: State, told: Mapping[str, Any], values: Sequence[float] | None = None) -> None:
+        self.remember({**self.facts, EPOCHS: self.epoch, **told})
+        study, given = self.study.handle, list(values) if values is not None else None
+        self.study.storage.again(lambda: study.tell(self.number, given, state, skip_if_finished=True))
+        self._let_go()
+        self.outcome = told[ENDED]
 
-    def _finish(
-        self,
-        state: optuna.trial.TrialState,
-        reason: str,
-        error: str | None = None,
-        values: Sequence[float] | None = None,
-    ) -> None:
-        self.remember({ENDED: reason, EPOCHS: self.epoch})
-        if error is not None:
-            self._remember(ERROR, error)
-        storage, study = self.study.storage, self.study.handle
-        values = list(values) if values is not None else None
-        # Repeated after an outage that swallowed the answer, the trial is found finished: by us, since we own it.
-        storage.again(lambda: study.tell(self.number, values, state, skip_if_finished=True))
-        storage.ownership.release()
-        self.outcome = reason
+    def _let_go(self) -> None:
+        self.study.storage.ownership.release()
+        self.study.storage.backend.forget()
 
 
-def take(study: Study, trial_id: int, adopted: bool) -> OwnedTrial:
-    """Draw (or, of an adopted trial, read back) the parameters of a trial whose lock this process holds."""
-    storage = study.storage
+def take(study: Study, claimed: int | optuna.Trial) -> OwnedTrial:
+    """Draw the parameters of a new trial, or read back those of an adopted one; this process holds its lock."""
+    storage, fresh = study.storage, [claimed] if isinstance(claimed, optuna.Trial) else []
+    trial_id = claimed._trial_id if isinstance(claimed, optuna.Trial) else claimed
 
-    def drawn() -> tuple[optuna.Trial, dict[str, Any]]:
-        trial = optuna.Trial(study.handle, trial_id)  # anew on each attempt: it reads what was stored already
-        return trial, draw(study.spec.space, trial)
+    def drawn() -> dict[str, Any]:
+        # Once an outage has come between, what was stored is read again.
+        trial = fresh.pop() if fresh else _read(study, trial_id)
+        parameters: dict[str, Any] = draw(study.spec.space, trial)
+        storage.backend.flush()
+        return parameters
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        trial, parameters = storage.again(drawn)
-    frozen = storage.again(lambda: storage.backend.get_trial(trial_id))
+        parameters = storage.again(drawn)
+    adopted = not isinstance(claimed, optuna.Trial)
     epochs = storage.again(lambda: records.epochs(storage.engine, trial_id)) if adopted else {}
-    epoch = max(epochs, default=0)
-    return OwnedTrial(study, trial_id, frozen.number, adopted, epoch, parameters, trial, epochs.get(epoch, {}))
+    number, epoch = storage.backend.get_trial(trial_id).number, max(epochs, default=0)
+    return OwnedTrial(study, trial_id, number, adopted, epoch, parameters, epochs.get(epoch, {}))
+
+
+def _read(study: Study, trial_id: int) -> optuna.Trial:
+    study.storage.backend.adopt(trial_id)
+    return optuna.Trial(study.handle, trial_id)
