@@ -8,11 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from fake_run import IMAGE, FakeRun, few_digits, few_patients, few_tumours
 
 from trainers import find
 from trainers.contract import TrialOver
 from trainers.data import Data
+from trainers.data.data import Raw
+from trainers.data.loading import prepared
 from trainers.training import compiling, loop, streaming, train
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.order import order
@@ -129,3 +132,19 @@ def test_every_example_is_seen_once_and_the_order_depends_on_seed_and_epoch_alon
 
 def test_the_data_is_placed_on_the_device_once() -> None:
     assert loop.on_device(few_digits())[0] is loop.on_device(few_digits())[0]
+
+
+def test_bytes_are_kept_exactly_where_a_gpu_cant_gather_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (256, 4, 4, 1)).astype(np.uint8)
+    data = prepared(Raw(pictures, np.arange(256) % 2), 0.2, 0)
+    results = []
+    for devices in ([], ["a GPU"]):
+        monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind, devices=devices: devices)
+        loop.on_device.cache_clear()
+        model, encode = model_for(data)
+        compiling.make_state(model, data, encode)
+        epochs = loop.CompiledEpochs(model, data, [], encode, BATCH, seed=0)
+        results.append((epochs.train(1), epochs.validate()))
+        assert loop.on_device(data)[0].dtype == ("float16" if devices else "uint8")
+    assert results[0] == results[1]
+    loop.on_device.cache_clear()

@@ -7,9 +7,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
+import pynvml
 import pytest
 import tensorflow as tf
 from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
@@ -43,6 +45,32 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
         return [float(np.random.random()), float(keras.random.normal(())), float(tf.random.normal(()))]
 
     assert drawn() == drawn()
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"), [("GPU-8932", 100), ("MIG-1", 100), ("2", 30), ("1,0", 20), (None, 10)]
+)
+def test_a_gpus_memory_is_that_of_the_first_visible_one(
+    visible: str | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByUUID", lambda name: 100)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: 10 * (index + 1))
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: SimpleNamespace(total=handle))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert runtime.device_memory() == expected
+
+
+def test_the_memory_of_a_gpu_without_nvml_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_LIBRARY_NOT_FOUND)
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(pynvml, "nvmlInit", missing)
+    assert runtime.device_memory() is None
 
 
 PREPARED = """

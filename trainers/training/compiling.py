@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import Data
+from trainers.words.optimizers import OPTIMIZER
+from trainers.words.reading import one_word
 
 Encode = Callable[[Any], Any]
 
@@ -98,5 +100,5 @@ def make_state(model: keras.Model, data: Data, encode: Encode) -> None:
 def describe(model: keras.Model, words: Mapping[str, Any]) -> str:
     """Say in one line what was built."""
     kinds = [type(layer).__name__ for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    name = model.optimizer.name
+    name = one_word(OPTIMIZER, words["optimizer"])[0].name
     return f"{' > '.join(kinds)}; {model.count_params():,} parameters; {name}, batches of {words['batch_size']}"
