@@ -24,18 +24,18 @@ def plain(node: Node, priors: bool = True) -> Any:
         case Choice():
             form = {"choice": list(node.values)}
         case Branches():
-            form = {"choice": {word: _branch(body, priors) for word, body in node.branches.items()}}
+            form = {"choice": {word: _body(body, priors) for word, body in node.branches.items()}}
         case Optional():
             form = {"optional": plain(node.body, priors)}
         case Repeat():
-            form = {"repeat": [node.low, node.high], "each": plain(node.each, priors)}
+            form = {"repeat": [node.low, node.high], "each": _body(node.each, priors)}
     if priors and (node.prior is not None or (isinstance(node, Choice) and node.has_prior)):
         form["prior"] = _prior(node)
     return form
 
 
-def _branch(body: Node, priors: bool) -> Any:
-    """Return the body of a branch, where a bare null would be an empty map."""
+def _body(body: Node, priors: bool) -> Any:
+    """Return what stands under a branch or `each`, where a bare null would be an empty map or a mistake."""
     return {"const": None} if body == Fixed(None, body.place) else plain(body, priors)
 
 

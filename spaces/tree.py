@@ -224,8 +224,9 @@ def _branches(tree: Entries, prior: Entry | None, place: Place, name: str, probl
 
 def _optional(tree: Tree, options: Mapping[str, Entry], place: Place, name: str, problems: Problems) -> Optional:
     """Read `optional:`, whatever may be switched off."""
+    found = len(problems)
     body = read_node(tree, name, problems)
-    if (isinstance(body, Fixed) and body.value is None and isinstance(tree, Leaf)) or body == Map({}, place, {}):
+    if len(problems) == found and body in (Fixed(None, place), Map({}, place, {})):
         hint = "write what it switches on"
         problems.add(tree.place, f"{name}.optional: nothing stands under it", hint=hint)
     prior = flag(options["prior"].value, f"{name}.optional.prior", problems) if "prior" in options else None

@@ -63,7 +63,7 @@ def branches(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]
 
 
 def optionals(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    something = inner.filter(lambda body: body is not None and body != {})
+    something = inner.filter(lambda body: body not in (None, {}, {"const": None}))
     return st.builds(
         lambda body, more: {"optional": body} | more,
         something,

@@ -111,6 +111,7 @@ IN_SPACE: list[tuple[str, str, list[str]]] = [
     ),
     ("branch called float", "c: {choice: {▸float: {}, int8: {}}}", ["a branch can't be called 'float'"]),
     ("optional of nothing", "a: {optional: ▸{}}", ["a.optional", "nothing stands under it"]),
+    ("optional of a fixed null", "a: {optional: ▸{const: null}}", ["nothing stands under it"]),
     ("optional is null", "a: {optional:▸ }", ["nothing stands under it"]),
     ("prior of optional is a number", "a: {optional: {b: 1}, prior: ▸0.5}", ["expected true or false", "received 0.5"]),
     ("repeat without each", "l: {▸repeat: [1, 3]}", ["'each' is missing"]),

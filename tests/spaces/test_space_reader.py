@@ -14,6 +14,7 @@ from spaces.errors import Place, SpaceError
 from spaces.parameters import Branches, Choice, Fixed, Float, Int, Map, Optional, Repeat, names
 from spaces.reader import LARGEST_FILE, parse, read
 from spaces.spec import AlgorithmSpec, Budget, DataSpec, Objective, TrainerSpec
+from spaces.writer import dump
 
 NOWHERE = Place("", 1, 1)
 TEXT = """\
@@ -235,3 +236,10 @@ def test_reading_and_checking_imports_nothing_heavy() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_null_that_is_repeated_or_chosen_is_written_so_that_it_stays_null() -> None:
+    text = minimal(space="{a: {repeat: [1, 2], each: {const: null}}, b: {choice: {c: {const: null}, d: }}}")
+    spec = parse(text, "s.yaml", Path("."))
+    assert parse(dump(spec), "s.yaml", Path(".")).space == spec.space
+    assert spec.space.items["b"] == Branches({"c": Fixed(None, NOWHERE), "d": Map({}, NOWHERE, {})}, NOWHERE, {})
