@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from search.postgres.places import locate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -52,3 +55,11 @@ def project(folder: Path, env: Mapping[str, str] | None = None) -> Iterator[Path
         yield folder
     finally:
         run(["stop", "--wait", "2"], folder, env=env)
+        outside = server_folder(folder)
+        if folder.resolve() not in outside.parents:
+            shutil.rmtree(outside, ignore_errors=True)
+
+
+def server_folder(folder: Path) -> Path:
+    """Return where the embedded server of the project lies; as root it can't always be below the project."""
+    return locate(folder / ".search", None, create=False).root
