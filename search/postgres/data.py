@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import secrets
 import shutil
 import socket
 from pathlib import Path
@@ -62,9 +63,11 @@ def prepare(places: Places, binaries: Path) -> None:
 
 
 def _make(places: Places, binaries: Path) -> None:
-    # Made aside and renamed, so that a folder with this name is always complete.
-    aside = places.root / "data.new"
-    shutil.rmtree(aside, ignore_errors=True)
+    # Made aside and renamed, so that a folder with this name is always complete. Under a new name each time: the initdb
+    # of a process that was killed may still be writing.
+    for abandoned in places.root.glob("data.new.*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    aside = places.root / f"data.new.{secrets.token_hex(4)}"
     if places.data.exists():
         places.data.rmdir()
     private_folder(aside, places.account)

@@ -92,7 +92,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield link
         if isinstance(link, sqlalchemy.exc.DBAPIError) and isinstance(link.orig, BaseException):
             yield link.orig
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        link = link.__cause__ if link.__suppress_context__ else link.__context__
 
 
 def _is_passing(link: BaseException) -> bool:

@@ -100,9 +100,10 @@ class Ownership:
         return self._holders(Kind.PRESENCE).get(study_id, 0)
 
     def close(self) -> None:
-        """Let everything go and close the connection."""
+        """Let everything go and close the connection; the engine can still be used, without owning anything."""
         self.owned, self._study, self._asking, self._superseded = None, None, None, False
-        event.remove(self._engine, "do_connect", self._connect)
+        if event.contains(self._engine, "do_connect", self._connect):
+            event.remove(self._engine, "do_connect", self._connect)
         self._engine.dispose()
 
     def _connect(self, dialect: Any, record: Any, arguments: Any, parameters: Any) -> Any:

@@ -47,7 +47,7 @@ def load(text: str | None = None) -> Mapping[str, str]:
         text = resources.files(__package__).joinpath("queries.sql").read_text(encoding="utf-8")
     heads = list(_HEAD.finditer(text))
     ends = [head.start() for head in heads[1:]] + [len(text)]
-    found = [(head["name"], text[head.end() : end].strip()) for head, end in zip(heads, ends, strict=True)]
+    found = [(head["name"], text[head.end() : end].strip()) for head, end in zip(heads, ends, strict=False)]
     names, known = [name for name, _ in found], set(get_args(Name))
     wrong = {
         "missing": known.difference(names),
