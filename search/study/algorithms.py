@@ -22,6 +22,7 @@ def sampler(spec: StudySpec, seed: int, started: int) -> optuna.samplers.BaseSam
     The seed is mixed with the trial's place in the study, so that no two workers draw the same, whoever asks.
     Raises InputError if the sampler needs a package that isn't installed.
     """
+    mixed = (seed + started * 7919) % 2**31
     word, options = named(spec.algorithm.sampler) if spec.algorithm.sampler is not None else ("tpe", {})
     if word == "tpe":
         options.setdefault("group", _branches(spec.space) and options.get("multivariate") is not False)
@@ -31,7 +32,9 @@ def sampler(spec: StudySpec, seed: int, started: int) -> optuna.samplers.BaseSam
         options["warn_independent_sampling"] = False
     elif word == "qmc":
         options |= {"warn_independent_sampling": False, "warn_asynchronous_seeding": False}
-        started = 0  # one sequence for the whole study
+        # One sequence for the whole study; what stands under a branch is drawn beside it.
+        options["independent_sampler"] = optuna.samplers.RandomSampler(seed=mixed)
+        mixed = seed
     build: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
         "tpe": optuna.samplers.TPESampler,
         "random": optuna.samplers.RandomSampler,
@@ -43,7 +46,7 @@ def sampler(spec: StudySpec, seed: int, started: int) -> optuna.samplers.BaseSam
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         try:
-            return build[word](seed=(seed + started * 7919) % 2**31, **options)
+            return build[word](seed=mixed, **options)
         except ImportError as error:
             raise InputError(
                 f"the sampler {word!r} needs a package that isn't installed ({error.name}): "

@@ -6,18 +6,23 @@ started, once, however often it was resumed; so the budget is exact with any num
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from search.postgres import records
+from search.postgres.failures import Superseded
 from search.postgres.records import Survey
 from search.study import algorithms
 from search.study.study import BUDGET, COPIED, Study
 from search.study.trial import DEATHS, LEFT, OwnedTrial, take
+
+log = logging.getLogger(__name__)
 
 RUNNING = optuna.trial.TrialState.RUNNING
 GRACE = 3.0  # seconds without an owner before a trial is adopted: its owner may be reconnecting
@@ -43,15 +48,17 @@ class Claims:
 
         A claim that an outage interrupts is made again from the start: what it had begun is found as an orphan.
         """
-        found = self.study.storage.again(self._claim)
-        if isinstance(found, str):
-            return found
-        adopted = isinstance(found, int)
-        trial = take(self.study, found)
-        if adopted and self._deaths(trial) >= DEATHS_ALLOWED:
-            trial.fail("crashed", f"{DEATHS_ALLOWED} workers died at epoch {trial.epoch + 1} of this trial")
-            return self.next()
-        return trial
+        while True:
+            found = self.study.storage.again(self._claim)
+            if isinstance(found, str):
+                return found
+            try:
+                trial = take(self.study, found)
+                if not trial.adopted or self._deaths(trial) < DEATHS_ALLOWED:
+                    return trial
+                trial.fail("crashed", f"{DEATHS_ALLOWED} workers died at epoch {trial.epoch + 1} of this trial")
+            except Superseded:
+                log.warning("a trial went to another worker while this one was cut off")
 
     def time_left(self) -> float | None:
         """Return the seconds of the study's wall-clock budget that are left; None without such a budget."""
@@ -68,11 +75,14 @@ class Claims:
             storage.backend.refresh()
             running = study.handle.get_trials(deepcopy=False, states=(RUNNING,))
             now = self._survey()
-            for trial_id in self._orphans([trial._trial_id for trial in running], now.owned):
+            orphans, awaited = self._orphans(running, now.owned)
+            for trial_id in orphans:
                 if storage.ownership.try_own(trial_id):
                     if records.state(storage.engine, trial_id) == RUNNING.name:
                         return trial_id
                     storage.ownership.release()  # finished between the list and the lock
+            if awaited:
+                return "wait"  # a trial that was begun comes before a new one, which may take hours
             if _budget_left(now):
                 return self._ask(now.started)
         return "wait" if running else "done"
@@ -80,10 +90,16 @@ class Claims:
     def _survey(self) -> Survey:
         return records.survey(self.study.storage.engine, self.study.id, (BUDGET, COPIED))
 
-    def _orphans(self, running: Collection[int], owned: Collection[int]) -> list[int]:
+    def _orphans(self, running: Collection[FrozenTrial], owned: Collection[int]) -> tuple[list[int], bool]:
+        """Return the trials to adopt, and whether there are others whose owner may still come back."""
         now = time.monotonic()
-        self.ownerless = {trial_id: self.ownerless.get(trial_id, now) for trial_id in running if trial_id not in owned}
-        return [trial_id for trial_id, since in self.ownerless.items() if now - since >= self.grace]
+        left = {trial._trial_id for trial in running if trial.user_attrs.get(LEFT) is not None}
+        ownerless = [trial._trial_id for trial in running if trial._trial_id not in owned]
+        self.ownerless = {trial_id: self.ownerless.get(trial_id, now) for trial_id in ownerless}
+        orphans = [
+            trial_id for trial_id, since in self.ownerless.items() if trial_id in left or now - since >= self.grace
+        ]
+        return orphans, len(orphans) < len(ownerless)
 
     def _ask(self, started: int) -> optuna.Trial:
         storage, study = self.study.storage, self.study
@@ -99,7 +115,8 @@ class Claims:
     def _deaths(self, trial: OwnedTrial) -> int:
         """Count the owners that died since the last epoch, this one's predecessor included."""
         attributes = trial.attributes()
-        if attributes.get(LEFT) == trial.epoch:
+        if attributes.get(LEFT) is not None:
+            trial.remember({LEFT: None})
             return 0
         known = attributes.get(DEATHS, {})
         deaths = 1 + (known.get("count", 0) if known.get("epoch") == trial.epoch else 0)

@@ -79,6 +79,8 @@ def open_study(storage: Storage, spec: StudySpec, branch: bool = False) -> Study
     with storage.ownership.asking(0):  # nobody else creates a study meanwhile
         existing = _existing(storage, spec.study)
         if existing is None or _half_made(existing):
+            if existing is not None and _directions(existing) != [o.direction for o in spec.objectives]:
+                raise _foreign(spec.study)
             return _create(storage, spec)
         same = _same(storage, existing, spec)
         if same is not None:
@@ -108,11 +110,19 @@ def _existing(storage: Storage, name: str) -> optuna.Study | None:
     except KeyError:
         return None
     if SPEC not in study.user_attrs and not _half_made(study):
-        raise InputError(
-            f"study {name!r} exists in this storage but was not made from a space file, so it can't be continued\n"
-            "  give `study:` another name"
-        )
+        raise _foreign(name)
     return study
+
+
+def _foreign(name: str) -> InputError:
+    return InputError(
+        f"study {name!r} exists in this storage but was not made from a space file, so it can't be continued",
+        "give `study:` another name",
+    )
+
+
+def _directions(study: optuna.Study) -> list[str]:
+    return [direction.name.lower() for direction in study.directions]
 
 
 def _half_made(study: optuna.Study) -> bool:
@@ -216,6 +226,7 @@ def _branch(storage: Storage, origin: optuna.Study, spec: StudySpec) -> Study:
     taken = names(storage)
     name = next(name for n in range(2, 10**6) if (name := f"{spec.study}{BRANCH}{n}") not in taken)
     study = _make(storage, spec, name)
+    storage.backend.refresh()
     copied = copy_compatible(origin, _stored_spec(origin.user_attrs[SPEC]), study, spec)
     study.set_user_attr(COPIED, copied)
     if copied and DATA in origin.user_attrs:

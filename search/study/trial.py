@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 
 from search.postgres import records
+from search.study import algorithms
 from search.study.study import Study
 from spaces.parameters import draw
 
@@ -137,5 +138,7 @@ def take(study: Study, claimed: int | optuna.Trial) -> OwnedTrial:
 
 
 def _read(study: Study, trial_id: int) -> optuna.Trial:
-    study.storage.backend.adopt(trial_id)
+    own = study.storage.backend.adopt(trial_id)
+    # What isn't drawn yet is drawn as if nothing had happened, also by a worker that has never asked for a trial.
+    study.handle.sampler = algorithms.sampler(study.spec, study.seed, own.number)
     return optuna.Trial(study.handle, trial_id)

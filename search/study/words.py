@@ -55,7 +55,6 @@ SAMPLERS = OneWord(
             Options(
                 (
                     Option("n_startup_trials", Whole(0), 1, "trials drawn at random first"),
-                    Option("sigma0", Real(0.0, None, low_open=True), None, "initial standard deviation"),
                     Option("popsize", Whole(2), None, "population size"),
                 )
             ),
