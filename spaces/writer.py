@@ -75,13 +75,15 @@ def _fixed(value: Any) -> Any:
 
 
 def _block(value: Mapping[str, Any], level: int) -> str:
-    """Return a map with one line per key; what fits on a line stands on one."""
+    """Return a map with one line per key; what fits on a line stands on one, a longer list has an item a line."""
     lines = []
     for key, item in value.items():
         head = "  " * level + written(key) + ":"
         flow = written(item)
         if isinstance(item, Mapping) and item and len(head) + len(flow) > _WIDTH:
             lines.append(f"{head}\n{_block(item, level + 1)}")
+        elif isinstance(item, list) and len(head) + len(flow) > _WIDTH:
+            lines += [f"{head}\n", *("  " * (level + 1) + f"- {written(entry)}\n" for entry in item)]
         else:
             lines.append(f"{head} {flow}\n")
     return "".join(lines)

@@ -159,6 +159,12 @@ def test_drawn_values_are_the_callers_own() -> None:
     assert rebuild(space, values)["shape"] == [1, 2]
 
 
+def test_long_values_of_a_fragment_stand_on_lines_of_their_own() -> None:
+    layer = {"filters": 47, "kernel_size": 3, "activation": "gelu", "batch_norm": True, "dropout": 0.1}
+    line = "{filters: 47, kernel_size: 3, activation: gelu, batch_norm: true, dropout: 0.1}"
+    assert fragment({"layers": [layer, layer]}) == f"  layers:\n    const:\n      - {line}\n      - {line}\n"
+
+
 def test_fragment_is_readable() -> None:
     drawn = {"lr": 1e-05, "optimizer": {"sgd": {}}, "augment": None, "name": "on", "layers": [{"filters": 8}]}
     assert fragment(drawn) == (
