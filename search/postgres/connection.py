@@ -6,10 +6,13 @@ from typing import Any
 
 import sqlalchemy
 
+from search.errors import InputError
 from search.postgres.failures import explain, is_outage
 from search.postgres.url import hidden, normalise, session_options
 
 __all__ = ["connect", "engine_options", "explain", "hidden", "is_outage", "normalise"]
+
+OLDEST = (14,)  # the first one that can wait for the end of a session it terminates
 
 
 def engine_options(application: str, url: str = "") -> dict[str, Any]:
@@ -39,7 +42,7 @@ def engine_options(application: str, url: str = "") -> dict[str, Any]:
 def connect(url: str, application: str = "search") -> sqlalchemy.Engine:
     """Return an engine with one connection for our own statements, tried once.
 
-    Raises InputError when the server refuses us and StorageUnavailable when it can't be reached.
+    Raises InputError when the server refuses us or is too old, and StorageUnavailable when it can't be reached.
     """
     url = normalise(url)
     engine = sqlalchemy.create_engine(url, **engine_options(application, url))
@@ -48,4 +51,10 @@ def connect(url: str, application: str = "search") -> sqlalchemy.Engine:
     except sqlalchemy.exc.DBAPIError as error:
         engine.dispose()
         raise explain(error, url) from None
+    version = engine.dialect.server_version_info or OLDEST
+    if version < OLDEST:
+        engine.dispose()
+        raise InputError(
+            f"The database at {hidden(url)} is PostgreSQL {version[0]}.", f"Use PostgreSQL {OLDEST[0]} or newer."
+        )
     return engine

@@ -29,6 +29,7 @@ _SETTINGS = {
     "max_wal_size": "256MB",
     "min_wal_size": "32MB",
     "checkpoint_timeout": "15min",
+    "dynamic_shared_memory_type": "mmap",  # in the data folder: /dev/shm is small or missing in many containers
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     "idle_in_transaction_session_timeout": "10min",

@@ -74,8 +74,8 @@ def locate(state: Path, user: str | None, create: bool) -> Places:
         if create and not known:
             _root_folder(own, places.account)
             if not reaches(places.account, own):
-                with contextlib.suppress(OSError):
-                    own.rmdir()
+                _ROOTS_OWN.mkdir(parents=True, exist_ok=True)
+                _ROOTS_OWN.chmod(0o711)  # whatever our umask is
                 places = Places(moved, places.account)
     if create:
         _root_folder(places.root, places.account)

@@ -43,7 +43,13 @@ def answer(places: Places) -> Answer:
     """
     try:
         connection = psycopg2.connect(
-            host=str(places.socket), port=PORT, user=NAME, dbname="postgres", connect_timeout=5, application_name=NAME
+            host=str(places.socket),
+            port=PORT,
+            user=NAME,
+            dbname="postgres",
+            connect_timeout=5,
+            application_name=NAME,
+            options="-c timezone=UTC",  # and not what PGOPTIONS says
         )
     except psycopg2.OperationalError as error:
         text = str(error)

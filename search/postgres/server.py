@@ -29,6 +29,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LIVE: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
+class StoppedOnPurpose(StorageUnavailable):
+    """Somebody gave `python -m search stop`: leave, rather than wait for the server to come back."""
+
+
 class Server:
     """This process's share of the embedded server.
 
@@ -60,13 +64,11 @@ class Server:
     def revive(self) -> None:
         """Start the server again if it has died; any number of users may call this at once.
 
-        Raises StorageUnavailable if it was stopped on purpose, or can't be started.
+        Raises StoppedOnPurpose after a `stop`, and StorageUnavailable when it can't be started.
         """
         with _explained(self._places.root), locked(self._places.start_lock):
             if self._places.stopped.exists():
-                raise StorageUnavailable(
-                    "The database was stopped on purpose.", "Give the same command again to go on."
-                )
+                raise StoppedOnPurpose("The database was stopped on purpose.", "Give the same command again to go on.")
             _start(self._places, self._binaries)
 
     def _forget(self) -> None:

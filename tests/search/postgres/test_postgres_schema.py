@@ -34,7 +34,7 @@ def test_six_processes_at_once_make_the_tables_once(empty_database: str) -> None
 def test_tables_that_were_half_made_are_completed(empty_database: str) -> None:
     engine = connect(empty_database)
     with pytest.raises(RuntimeError, match="killed"):
-        schema.make(engine, lambda: (_ for _ in ()).throw(RuntimeError("killed")))  # type: ignore[arg-type]
+        schema.make(engine, lambda: (_ for _ in ()).throw(RuntimeError("killed")))
     make_optuna_tables(empty_database)()
     assert not schema.exists(engine)
     schema.make(engine, make_optuna_tables(empty_database))

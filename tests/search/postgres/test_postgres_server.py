@@ -101,6 +101,28 @@ def test_a_stale_pid_file_that_names_a_living_process_is_seen_through(anyones_pr
         sleeper.wait()
 
 
+def test_a_dead_server_that_nobody_buries_is_seen_through(project: Project) -> None:
+    # As in a container whose first process reaps nobody: the killed server stays a zombie, and its pid seems to live.
+    script = """
+import ctypes, os, sys
+from pathlib import Path
+from search.postgres import postmaster, server
+assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: orphans become ours
+held = server.ensure(Path(sys.argv[1]))
+dead = postmaster.process(held._places)
+dead.kill()
+os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+assert dead.status() == "zombie"
+held.revive()
+assert postmaster.process(held._places).pid != dead.pid
+print(held.release())
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", script, str(project.state)]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 def test_a_stop_ends_the_server_under_its_users_who_do_not_start_it_again(project: Project) -> None:
     user = project.user()
     user.said()
@@ -108,7 +130,7 @@ def test_a_stop_ends_the_server_under_its_users_who_do_not_start_it_again(projec
     assert server.stop(project.state)
     assert not server.running(project.state)
     assert not server.stop(project.state)
-    assert user.tell("revive")["error"] == "StorageUnavailable"
+    assert user.tell("revive")["error"] == "StoppedOnPurpose"
     again = project.user()
     assert "url" in again.said()
     assert user.tell("revive") is None
@@ -171,7 +193,8 @@ def test_another_account_is_refused_even_with_open_folders() -> None:
         user = project.user()
         url = user.said()["url"]
         root = project.state / "postgres"
-        root.chmod(0o755), (root / "socket").chmod(0o777), (root / "socket/.s.PGSQL.5432").chmod(0o777)
+        for path in (root, root / "socket", root / "socket" / ".s.PGSQL.5432"):
+            path.chmod(0o777)
         script = (
             "import os, sys, psycopg2\nos.setgroups([]); os.setgid(2); os.setuid(2)\n"
             "try: psycopg2.connect(sys.argv[1])\nexcept psycopg2.OperationalError as e: print(e)"
@@ -212,6 +235,21 @@ def test_a_folder_that_the_servers_account_cannot_reach_stays_closed(tmp_path: P
     finally:
         server.stop(closed / "state")
         shutil.rmtree(held.folder)
+
+
+def test_a_closed_umask_does_not_lock_the_servers_account_out() -> None:
+    with reachable_folder() as folder:
+        before = os.umask(0o077)
+        try:
+            held = server.ensure(folder / "new" / "state")
+        finally:
+            os.umask(before)
+        try:
+            assert server.running(folder / "new" / "state")
+        finally:
+            assert held.release() is True
+            if not held.folder.is_relative_to(folder):
+                shutil.rmtree(held.folder)
 
 
 def test_programs_that_the_servers_account_cannot_reach_are_copied(
