@@ -30,7 +30,8 @@ def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> Non
 
         devices = tf.config.list_physical_devices("GPU")
         import keras  # noqa: F401
-    tf.get_logger().setLevel(log_level)
+    # Its Python warnings are about its own use, such as "retracing" at every new model.
+    tf.get_logger().setLevel(logging.DEBUG if log_level <= logging.DEBUG else logging.ERROR)
     if threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         # Small models gain nothing from running two operations at once, and lose to threads that wait for each other.
@@ -67,6 +68,24 @@ def seed_everything(seed: int) -> None:
     import keras
 
     keras.utils.set_random_seed(seed)
+
+
+@contextmanager
+def graphs_released() -> Iterator[None]:
+    """Let go of the graphs that are traced inside, once nobody else needs them.
+
+    TensorFlow registers the gradient of every custom operation for good, and each holds its graph: megabytes a model.
+    """
+    from tensorflow.python.framework import ops  # no public name
+
+    registry: dict[str, Any] = getattr(ops.gradient_registry, "_registry", {})
+    before = set(registry)
+    try:
+        yield
+    finally:
+        for name in set(registry) - before:
+            if name.startswith("CustomGradient-"):
+                del registry[name]
 
 
 def failure(error: BaseException) -> Failure:

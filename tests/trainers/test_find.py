@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
+import keras
+import numpy as np
 import pytest
 from fake_run import IMAGE, NOWHERE, TABULAR, FakeRun, few_digits, few_tumours
 
 from spaces.spec import TrainerSpec
 from trainers import find
 from trainers.find import FindError
+from trainers.training.compiling import goal
 
 
 def loop(name: str) -> TrainerSpec:
@@ -119,6 +122,15 @@ def test_a_model_of_ones_own_may_give_logits_or_probabilities(tmp_path: Path, co
     find.load(own(tmp_path, normalized), tmp_path)({"learning_rate": 0.02}, run)
     assert run.reports[-1][1]["accuracy"] > 0.85
     assert run.losses[-1][0] < 0.5
+
+
+@pytest.mark.parametrize(("last", "right"), [("layers.Dense(1)", 1.0), ('layers.Dense(1, activation="sigmoid")', 0.0)])
+def test_one_output_means_yes_above_a_logit_of_0_or_a_probability_of_one_half(last: str, right: float) -> None:
+    scope: dict[str, Any] = {"keras": keras, "layers": keras.layers}
+    exec(net(last), scope)
+    aim = goal(scope["build"]({}, few_tumours()), few_tumours(), 0.0)
+    aim.metrics[0].update_state(np.ones(4), np.full((4, 1), 0.3))
+    assert float(aim.metrics[0].result()) == right
 
 
 @pytest.mark.parametrize(

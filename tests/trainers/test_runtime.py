@@ -18,6 +18,7 @@ from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
 
 from trainers import find, runtime
 from trainers.contract import Diverged
+from trainers.training import train as training
 
 
 @pytest.mark.parametrize(
@@ -99,18 +100,21 @@ def test_a_prepared_process_says_nothing_and_uses_its_threads() -> None:
     assert json.loads(done.stdout) == ["tensorflow", 2, "CPU, 2 threads", None]
 
 
-def test_nothing_of_a_trial_stays_in_a_worker(tmp_path: Path) -> None:
+@pytest.mark.parametrize("largest", [2**32, 0], ids=["compiled", "streamed"])
+def test_nothing_of_a_trial_stays_in_a_worker(largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "LARGEST_IN_MEMORY", largest)
     train = find.load(TABULAR, tmp_path)
 
     def alive() -> int:
         gc.collect()
-        return sum(isinstance(thing, keras.Model | keras.Optimizer) for thing in gc.get_objects())
+        kinds = (keras.Model, keras.optimizers.Optimizer, tf.Graph)
+        return sum(issubclass(type(thing), kinds) for thing in gc.get_objects())
 
     counts = []
-    for number in range(8):
+    for number in range(5):
         run = FakeRun(few_tumours(), tmp_path / str(number), epochs=1)
         run.folder.mkdir()
-        train({"layers": [{"units": 4}]}, run)
+        train({"layers": [{"units": 4, "activation": "silu"}]}, run)
         counts.append(alive())
     assert counts[-1] <= counts[1]
 

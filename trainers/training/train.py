@@ -54,16 +54,17 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     if done:
         run.report(done, **metrics)
 
-    # 4. Train, keep, report: what was reported is always on disk already.
-    for epoch in range(done + 1, run.epochs + 1):
-        start = time.perf_counter()
-        metrics = epochs.train(epoch)
-        metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
-        metrics["learning_rate"] = float(model.optimizer.learning_rate)
-        metrics["seconds"] = time.perf_counter() - start
-        _check_finite(epoch, metrics)
-        checkpoint.save(run.folder, checkpoint.State(epoch, metrics, _values(variables)))
-        run.report(epoch, **metrics)
+    # 4. Train, write, report: what was reported is always on disk already.
+    with runtime.graphs_released():
+        for epoch in range(done + 1, run.epochs + 1):
+            start = time.perf_counter()
+            metrics = epochs.train(epoch)
+            metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
+            metrics["learning_rate"] = float(model.optimizer.learning_rate)
+            metrics["seconds"] = time.perf_counter() - start
+            _check_finite(epoch, metrics)
+            checkpoint.save(run.folder, checkpoint.State(epoch, metrics, _values(variables)))
+            run.report(epoch, **metrics)
 
     # 5. The result.
     run.keep(model.save)
