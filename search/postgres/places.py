@@ -101,7 +101,7 @@ def private_folder(folder: Path, account: Account) -> None:
 def write(path: Path, text: str, account: Account) -> None:
     """Write a file of the server's aside and rename it; only the account can read it."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
         if account.switch:
@@ -140,7 +140,7 @@ def unused(path: Path) -> bool:
 
 
 def _open(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)  # Python closes it in programs we start
     if os.geteuid() == 0:
         owner = path.parent.stat()  # root visiting an ordinary user's project must not lock the user out
         os.fchown(handle, owner.st_uid, owner.st_gid)

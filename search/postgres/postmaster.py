@@ -167,9 +167,7 @@ def _remove_stale_locks(places: Places) -> None:
 def _as_server(pid: int, places: Places) -> psutil.Process | None:
     try:
         found = psutil.Process(pid)
-        if found.status() == psutil.STATUS_ZOMBIE:
-            return None
-        # A server's working directory is its data folder. Just started it may still be the shell that becomes it.
+        # A server's working directory is its data folder; a zombie has none, and few others have this one.
         return found if found.cwd() and Path(found.cwd()).resolve() == places.data.resolve() else None
     except psutil.Error:
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import signal
 import sys
 import time
 from pathlib import Path
@@ -50,6 +51,14 @@ def obey(held: server.Server, command: str, rest: str) -> object:
         if child == 0:
             sys.exit(0)
         return os.waitpid(child, 0)[1]
+    if command == "fork_and_stay":
+        ready, done = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(done, b".")
+            signal.pause()
+        os.read(ready, 1)
+        return child
     if command == "exec":  # a program that outlives us
         return os.spawnvp(os.P_NOWAIT, "sleep", ["sleep", rest])
     raise ValueError(command)

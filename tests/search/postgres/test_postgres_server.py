@@ -138,8 +138,10 @@ def test_a_stop_ends_the_server_under_its_users_who_do_not_start_it_again(projec
 
 
 def test_an_interrupt_of_the_terminal_reaches_the_users_but_not_the_server(project: Project) -> None:
-    starter, other = project.user(), project.user()
-    starter.said(), other.said()
+    starter = project.user()
+    starter.said()
+    other = project.user()
+    other.said()
     os.killpg(starter.process.pid, signal.SIGINT)
     starter.process.wait(20)
     assert other.tell("sql SELECT 1") == [[1]]
@@ -156,6 +158,18 @@ def test_a_forked_child_that_ends_leaves_its_parents_share_alone(anyones_project
     other.said()
     assert other.tell("release") is False
     assert user.tell("release") is True
+
+
+def test_a_forked_child_that_outlives_its_parent_holds_no_share(project: Project) -> None:
+    user, other = project.user(), project.user()
+    user.said(), other.said()
+    child = psutil.Process(user.tell("fork_and_stay"))
+    try:
+        user.kill()
+        assert child.is_running()
+        assert other.tell("release") is True
+    finally:
+        child.kill()
 
 
 def test_a_program_that_a_user_started_holds_no_share(project: Project) -> None:
