@@ -18,6 +18,8 @@ from search.study.study import Study
 
 log = logging.getLogger(__name__)
 
+NOTE_VERSION = "dashboard:note_ver"
+NOTE_PIECE = "dashboard:note_str:"  # numbered: a text is the sum of its pieces
 PREFIX = "artifacts:"  # of the study's attributes that describe artifacts
 OFFERED = re.compile(r"trial-\d+\.keras")
 MODEL_TYPE = "application/octet-stream"  # never a type that a browser would run
@@ -25,14 +27,24 @@ OURS = "*Written by `search` when a run ends; what stands above this line is you
 
 
 def note(study: Study, lines: list[str]) -> None:
-    """Write our part of the study's note: how it is going, and its space file. What people wrote above it is kept."""
-    from optuna_dashboard import get_note, save_note
+    """Write our part of the study's note: how it is going, and its space file. What people wrote above it is kept.
 
+    It is stored as optuna-dashboard's `save_note` does, whose import would take longer than all else at a run's end.
+    """
     ours = [OURS, "", *lines, "", f"`{study.spec.file}`", "", *_fenced(study.spec.text)]
 
     def write() -> None:
-        theirs = get_note(study.handle).partition(OURS)[0].rstrip()
-        save_note(study.handle, "\n".join([theirs, "", *ours] if theirs else ours))
+        attributes = study.storage.backend.get_study_system_attrs(study.id)
+        pieces = [key for number in range(len(attributes)) if (key := f"{NOTE_PIECE}{number}") in attributes]
+        theirs = "".join(attributes[key] for key in pieces).partition(OURS)[0].rstrip()
+        body = "\n".join([theirs, "", *ours] if theirs else ours)
+        # A page that is being edited meanwhile sees by the version that the text has changed below it.
+        for key, value in {
+            NOTE_VERSION: attributes.get(NOTE_VERSION, 0) + 1,
+            **dict.fromkeys(pieces, ""),
+            f"{NOTE_PIECE}0": body,
+        }.items():
+            study.storage.backend.set_study_system_attr(study.id, key, value)
 
     study.storage.again(write)
 
