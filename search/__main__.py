@@ -26,7 +26,7 @@ def _hide_password(arguments: Sequence[str]) -> None:
             continue
         rest = [*arguments[:index], *arguments[index + (1 if equals else 2) :]]
         url = value if equals else next(iter(arguments[index + 1 :]), "")
-        if "@" in url:
+        if "@" in url or "password" in url:
             command = [sys.executable, "-m", "search", *rest]
             os.execve(sys.executable, command, {**os.environ, "SEARCH_STORAGE": url})
 

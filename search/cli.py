@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from search import settings as settings_reader
-from search.errors import Interrupted, SearchError
+from search.errors import Interrupted, SearchError, StorageUnavailable
 from search.settings import LOG_LEVELS, Settings
 from spaces.errors import SpaceError
 
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         sys.stderr.close()  # whoever read our output has left: `search status | head`
         return 0
     except Exception as error:
+        if _is_outage(error):
+            return _tell(f"the storage is away ({type(error).__name__}); try again", StorageUnavailable.exit_code)
         return _tell(_bug(error, getattr(parsed, "state", None) or environment.get("SEARCH_STATE")), BUG)
 
 
@@ -60,13 +62,18 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     verbs = top.add_subparsers(dest="verb", metavar="command", required=True)
     for name in VERBS if verb is None else (verb,):
         module = _command(name)
         help_text = (module.__doc__ or "").strip().splitlines()[0]
         command = verbs.add_parser(
-            name, help=help_text, description=module.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=help_text,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,  # `--storag URL` would show the password to `ps`
         )
         module.add_arguments(command)
         command.add_argument("--log-level", choices=LOG_LEVELS, help="how much is logged (SEARCH_LOG_LEVEL; warning)")
@@ -81,6 +88,12 @@ def _tell(message: str, code: int) -> int:
     sys.stdout.flush()
     print(f"search: error: {message}", file=sys.stderr)  # noqa: T201
     return code
+
+
+def _is_outage(error: Exception) -> bool:
+    from search.postgres.failures import is_outage  # SQLAlchemy: half a second that `check` needn't wait
+
+    return is_outage(error)
 
 
 def _bug(error: Exception, state: str | None) -> str:

@@ -87,7 +87,8 @@ class Launcher:
         return [slot.process.pid for slot in self.slots if slot.process is not None]
 
     def _start(self, slot: _Slot) -> None:
-        command = [sys.executable, "-m", "search", "worker", f"--parent={os.getpid()}", "--", self.study]
+        worker = ["-m", "search", "worker", f"--parent={os.getpid()}", "--", self.study]
+        command = [sys.executable, "-X", "faulthandler", *worker]  # a segfault leaves its traceback in the log
         with slot.log.open("ab") as log:
             slot.offset = log.tell()
             slot.process = subprocess.Popen(

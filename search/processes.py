@@ -48,11 +48,12 @@ def running(state: Path) -> list[tuple[psutil.Process, str]]:
 def stop(state: Path, patience: float) -> tuple[int, int]:
     """Ask every process to leave, wait, kill those that don't; return how many left and how many were killed.
 
-    The launchers are asked first: they ask their workers, and would otherwise start them again.
+    A run asks its workers itself: a second signal would kill them before they have checkpointed.
     """
-    found = sorted(running(state), key=lambda entry: entry[1] != "run")
+    found = [(process, verb) for process, verb in running(state) if process.pid != os.getpid()]
+    runs = {process.pid for process, verb in found if verb == "run"}
     for process, verb in found:
-        if process.pid != os.getpid():
+        if verb != "worker" or _parent(process) not in runs:
             _signal(process, signal.SIGINT if verb == "run" else signal.SIGTERM)
     deadline = time.monotonic() + patience
     _, alive = psutil.wait_procs([process for process, _ in found], timeout=max(0.0, deadline - time.monotonic()))
@@ -60,6 +61,13 @@ def stop(state: Path, patience: float) -> tuple[int, int]:
         _signal(process, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=10)
     return len(found) - len(alive), len(alive)
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:

@@ -60,8 +60,9 @@ class Search:
                 self._watch(self._launcher(workers), progress, shutdown)
             after = self._look()
             self._show_result(progress, after)
-        if shutdown.asked and not _finished(after):
-            raise Interrupted("interrupted: what was trained is kept, and the same command continues")
+        if not _finished(after):
+            what = "interrupted" if shutdown.asked else "the workers were told to leave"
+            raise Interrupted(f"{what}: what was trained is kept, and the same command continues")
 
     def _launcher(self, workers: Sequence[Place]) -> Launcher:
         environment = {**self.settings.environment, "SEARCH_STATE": str(self.settings.state.value)}

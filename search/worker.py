@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import textwrap
 import time
@@ -23,7 +24,6 @@ from search.study.claim import Claims
 from search.study.history import best, look
 from search.study.study import UNREAD, Study
 from search.study.trial import OwnedTrial
-from trainers import data as datasets
 from trainers import find, runtime
 from trainers.contract import Train, TrialOver
 from trainers.user_code import FindError
@@ -64,6 +64,8 @@ class Worker:
     @cached_property
     def data(self) -> Data:
         """The data set, loaded once. Raises InputError if it can't be used or isn't the study's."""
+        from trainers import data as datasets  # scikit-learn and pandas: seconds that a loop without data needn't wait
+
         spec = self.study.spec
         if spec.data is None:
             raise InputError(f"{spec.file}: the trainer asks for run.data, but the file has no `data:`")
@@ -100,8 +102,12 @@ class Worker:
         except Superseded:
             log.warning("trial %d went to another worker while this one was cut off", trial.number)
             return
+        except InputError:
+            trial.leave()  # not its fault: once the file, the data or the trainer is put right, it goes on
+            raise
         if run.end != "stopped":
             shutil.rmtree(folder, ignore_errors=True)
+        if trial.outcome == "complete":
             self._warn_of_unread(parameters)
         if trial.outcome == "user":
             self._give_up_if_hopeless()
@@ -116,7 +122,7 @@ class Worker:
             return error
         except SystemExit as error:
             return RuntimeError(f"the trainer called sys.exit({error.code!r})")
-        return result if run.end is None else TrialOver(run.end)
+        return _metrics(result) if run.end is None else TrialOver(run.end)
 
     def _end(self, trial: OwnedTrial, run: LiveRun, result: Mapping[str, float] | Exception, seconds: float) -> None:
         if run.end == "stopped":
@@ -133,11 +139,10 @@ class Worker:
             self._complete(trial, run, result)
 
     def _complete(self, trial: OwnedTrial, run: LiveRun, result: Mapping[str, float]) -> None:
-        metrics = {**trial.metrics, **{name: float(value) for name, value in (result or {}).items()}}
+        metrics = {**trial.metrics, **result}
         values = []
         for objective in self.study.spec.objectives:
             if objective.metric not in metrics:
-                trial.leave()
                 raise InputError(missing(objective.metric, metrics))
             values.append(metrics[objective.metric])
         if any(value != value or abs(value) == float("inf") for value in values):
@@ -146,7 +151,11 @@ class Worker:
         if run.save is None or not models.worth_keeping(self.study.spec, values, self._best_values()):
             trial.complete(values)
             return
-        models.save(self.state, self.study.name, trial.number, run.save)
+        try:
+            models.save(self.state, self.study.name, trial.number, run.save)
+        except Exception as error:  # the trainer's own function, or a full disk
+            trial.fail(runtime.failure(error), _told(error))
+            return
         trial.complete(values)
         self._forget_surpassed()
 
@@ -186,10 +195,21 @@ class Worker:
 
 
 def _told(error: Exception) -> str:
-    """Return the traceback without our own frames above the trainer's."""
-    return "".join(traceback.format_exception(error))[-8000:]
+    """Return the traceback without our own frame above the trainer's."""
+    below = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    return "".join(traceback.format_exception(type(error), error, below))[-8000:]
 
 
-def _signature(error: str) -> str:
-    lines = error.strip().splitlines()
-    return lines[-1] if lines else ""
+def _metrics(result: Any) -> Mapping[str, float] | Exception:
+    """Return what the trainer returned, as numbers; or what is wrong with it."""
+    try:
+        return {str(name): float(value) for name, value in (result or {}).items()}
+    except (AttributeError, TypeError, ValueError):
+        return TypeError(f"the trainer returned {result!r:.200}; expected metrics by name, such as {{'loss': 0.5}}")
+
+
+def _signature(error: str) -> tuple[str, ...]:
+    """Return where and as what an error was raised; its text may hold values that differ from trial to trial."""
+    places = re.findall(r'^  File ".*", line \d+', error, re.MULTILINE)
+    kinds = re.findall(r"^[A-Za-z_][\w.]*(?=:|$)", error, re.MULTILINE)
+    return *places[-1:], *kinds[-1:]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import signal
 import subprocess
 
 from search.commands import arguments as common
@@ -26,6 +27,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     reached = reach(settings, create=False)
     environment = {**settings.environment, **({"PGPASSWORD": reached.password} if reached.password else {})}
     try:
+        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's: it cancels a query
         command = [*shlex.split(reached.psql), *arguments.rest]
         return subprocess.run(command, env=environment, check=False).returncode
     except FileNotFoundError as error:
