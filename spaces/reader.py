@@ -65,9 +65,9 @@ def _text(path: Path) -> str:
     if len(content) > LARGEST_FILE:
         raise SpaceError([Problem(place, "the file is larger than 1 MB", hint="data belongs in a file of its own")])
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig")
+        before = content[: error.start].decode("utf-8").removeprefix("\ufeff")
         place = Place(str(path), before.count("\n") + 1, len(before) - before.rfind("\n"))
         hint = "save the file as UTF-8"
         raise SpaceError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from spaces.compact import compact
 from spaces.kinds import Anything, Either, Flag, Kind, Listed, Many, OneOf, OneWord, Option, Options, Real, Text, Whole
 
 Schema = dict[str, Any]
@@ -60,9 +61,10 @@ def _forms(kind: Kind) -> list[Schema]:
         case Options():
             return [_map(kind, schema), const]
         case OneWord():
-            bodies = {word.name: _body(word.kind, word.doc, schema) for word in kind.words}
-            branches = {"type": "object", "minProperties": 2, "properties": bodies, "additionalProperties": False}
-            return [*_words(kind, schema), choice, parameter("choice", branches, prior), const]
+            bare, one = _words(kind, schema)
+            branches = {**one, "minProperties": 2}
+            del branches["maxProperties"]
+            return [bare, one, choice, parameter("choice", branches, prior), const]
         case Either():
             return [choice, *(form for each in kind.kinds for form in _forms(each))]
         case Anything():
@@ -234,13 +236,15 @@ def file_schema(space: Schema | None = None, sampler: Schema | None = None, prun
             **(space or {"type": "object", "additionalProperties": _NODE}),
         },
     }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A space file: what to search, how, and on which data",
-        **_closed("", properties, ("objective", "budget", "space")),
-        "oneOf": [{"required": ["trainer"]}, {"required": ["model"]}],
-        "$defs": {"node": node},
-    }
+    return compact(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "A space file: what to search, how, and on which data",
+            **_closed("", properties, ("objective", "budget", "space")),
+            "oneOf": [{"required": ["trainer"]}, {"required": ["model"]}],
+            "$defs": {"node": node},
+        }
+    )
 
 
 def _text(description: str, **limits: Any) -> Schema:

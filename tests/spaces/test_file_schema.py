@@ -108,3 +108,11 @@ def test_words_of_a_trainer_and_of_the_samplers_are_put_in() -> None:
     assert not known.is_valid(data(RIGHT + "algorithm: {pruner: {tpe: {delta: 1}}}"))
     assert not known.is_valid(data(RIGHT.replace("{a:", "{b:")))
     assert not known.is_valid(data(RIGHT.replace("[0, 1]", "[0, 2]")))
+
+
+def test_what_stands_several_times_is_said_once() -> None:
+    inner = Options((Option("share", Real(0, 1, high_open=True), doc="A share that is used at many places."),))
+    words = Options(tuple(Option(f"key{n}", inner) for n in range(20)))
+    assert len(json.dumps(file_schema(schema(words)))) < 2 * len(
+        json.dumps(file_schema(schema(Options((Option("key", inner),)))))
+    )
