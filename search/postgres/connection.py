@@ -8,6 +8,7 @@ import sqlalchemy
 
 from search.errors import InputError
 from search.postgres.failures import explain, is_outage
+from search.postgres.queries import query
 from search.postgres.url import hidden, normalise, session_options
 
 __all__ = ["connect", "engine_options", "explain", "hidden", "is_outage", "normalise"]
@@ -42,19 +43,33 @@ def engine_options(application: str, url: str = "") -> dict[str, Any]:
 def connect(url: str, application: str = "search") -> sqlalchemy.Engine:
     """Return an engine with one connection for our own statements, tried once.
 
-    Raises InputError when the server refuses us or is too old, and StorageUnavailable when it can't be reached.
+    Raises InputError when the server refuses us, is too old or is behind a pooler, and StorageUnavailable when it can't
+    be reached.
     """
     url = normalise(url)
     engine = sqlalchemy.create_engine(url, **engine_options(application, url))
     try:
-        engine.connect().close()
+        with engine.connect() as connection:
+            _expect_locks_to_work(connection, url)
     except sqlalchemy.exc.DBAPIError as error:
         engine.dispose()
         raise explain(error, url) from None
-    version = engine.dialect.server_version_info or OLDEST
-    if version < OLDEST:
+    except InputError:
         engine.dispose()
+        raise
+    return engine
+
+
+def _expect_locks_to_work(connection: sqlalchemy.Connection, url: str) -> None:
+    version = connection.dialect.server_version_info or OLDEST
+    if version < OLDEST:
         raise InputError(
             f"The database at {hidden(url)} is PostgreSQL {version[0]}.", f"Use PostgreSQL {OLDEST[0]} or newer."
         )
-    return engine
+    session: Any = connection.connection.dbapi_connection
+    if session.info.backend_pid != connection.execute(query("session")).scalar():
+        # Locks would belong to whichever session the pooler picks for a transaction, and trials to nobody or to two.
+        raise InputError(
+            f"A connection pooler (PgBouncer or the like) stands before the database at {hidden(url)}.",
+            "Use the URL of PostgreSQL itself: workers own their trials by locks of their session.",
+        )

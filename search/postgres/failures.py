@@ -32,6 +32,7 @@ _REFUSALS = (
     ("authentication failed", "Check the user name, the password and the server's pg_hba.conf."),
     ("no pg_hba.conf entry", "Let this host, role and database in, in the server's pg_hba.conf."),
     ("is not permitted to log in", "Give the role the right to log in: ALTER ROLE … LOGIN."),
+    ("Permission denied", "Run as an account that may use this socket."),
     ("permission denied", "Give the role the right to connect: GRANT CONNECT ON DATABASE … TO …."),
     ("does not exist", "Check the names in the URL, or make what is missing (createdb, createuser)."),
     ("does not support SSL", "Remove sslmode from the URL, or let the server speak SSL."),

@@ -20,6 +20,7 @@ Name = Literal[
     "unlock",
     "unlock_shared",
     "wait_at_most",
+    "session",
     "who_am_i",
     "evict",
     "holders",

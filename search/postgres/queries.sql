@@ -48,6 +48,10 @@ SELECT pg_advisory_unlock_shared(:kind, :key)
 -- Limits how long this transaction waits for a lock, so that a signal is answered meanwhile.
 SELECT set_config('lock_timeout', :wait, true)
 
+-- name: session
+-- The server process behind this connection; not the one that a pooler told of when we connected.
+SELECT pg_backend_pid()
+
 -- name: who_am_i
 -- The server process behind this connection, and since when, so that it can be recognised after its connection is lost.
 SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
