@@ -47,11 +47,12 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     [
         lambda folder: (folder / "epoch-000002.npz").write_bytes(b"nothing"),
         lambda folder: (folder / "epoch-000002.npz").unlink(),
+        lambda folder: (folder / "epoch-000002.npz").write_bytes((folder / "epoch-000001.npz").read_bytes()),
         lambda folder: (folder / "epoch-000002.json").write_text('{"epoch": 2'),
         lambda folder: (folder / "epoch-000002.json").write_text(json.dumps({"epoch": 2})),
         lambda folder: (folder / "epoch-000002.json").write_text("[]"),
     ],
-    ids=["arrays cut", "arrays gone", "JSON cut", "no hash", "no map"],
+    ids=["arrays cut", "arrays gone", "arrays of another epoch", "JSON cut", "no hash", "no map"],
 )
 def test_a_damaged_newest_one_falls_back_to_the_one_before(tmp_path: Path, damage: object) -> None:
     for epoch in (1, 2):

@@ -143,8 +143,11 @@ def test_bytes_are_kept_exactly_where_a_gpu_cant_gather_them(monkeypatch: pytest
         loop.on_device.cache_clear()
         model, encode = model_for(data)
         compiling.make_state(model, data, encode)
+        step, seen = model.train_step, []
+        model.train_step = lambda batch, step=step, seen=seen: seen.append(batch[0].dtype.name) or step(batch)
         epochs = loop.CompiledEpochs(model, data, [], encode, BATCH, seed=0)
         results.append((epochs.train(1), epochs.validate()))
+        assert set(seen) == {"uint8"}
         assert loop.on_device(data)[0].dtype == ("float16" if devices else "uint8")
     assert results[0] == results[1]
     loop.on_device.cache_clear()
