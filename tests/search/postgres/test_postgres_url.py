@@ -185,8 +185,6 @@ def pooler(port: int) -> Iterator[int]:
                         if side is server:
                             key = rb"(K\x00\x00\x00\x0c)...."
                             data = re.sub(key, b"\\1\x00\x00\x00\x2a", data, flags=re.DOTALL)
-                                rb"K\x00\x00\x00\x0c....", b"K\x00\x00\x00\x0c\x00\x00\x00\x2a", data, flags=re.S
-                            )
                         (server if side is self.request else self.request).sendall(data)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as proxy:
