@@ -37,14 +37,20 @@ def load(trainer: TrainerSpec, folder: Path) -> Train:
 def build_only(trainer: TrainerSpec, folder: Path, params: Mapping[str, Any], data: Data) -> Preview | None:
     """Build and compile the model of one configuration without training it; None for a user's own loop.
 
-    Raises FindError, or whatever the user's `build` raises.
+    Raises FindError if the model can't be had, DataError if it can't be trained on this data.
     """
     if trainer.kind == "loop":
         user_code.function(trainer.name, folder, ("params", "run"))
         return None
     from trainers.training.train import preview
 
-    return preview(_build(trainer, folder), params, data)
+    build = _build(trainer, folder)
+    try:
+        return preview(build, params, data)
+    except Exception as error:
+        if trainer.kind == "builtin":
+            raise
+        raise FindError(f"{trainer.name}: failed while building a model, {user_code.told(error)}") from error
 
 
 def _build(trainer: TrainerSpec, folder: Path) -> Callable[..., Any]:

@@ -101,12 +101,12 @@ def _make_importable(folder: Path) -> None:
 
 
 def told(error: Exception) -> str:
-    """Say what went wrong in the user's code: the innermost line of their own, and the error."""
+    """Say what went wrong in the user's code: the innermost line of their own, if there is one, and the error."""
     place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _own_line(error)
-    return f"at {place}\n  {type(error).__name__}: {error}"
+    return f"at {place}\n  {type(error).__name__}: {error}" if place else f"with {type(error).__name__}: {error}"
 
 
-def _own_line(error: Exception) -> str:
-    installed = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen", __file__)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(installed)]
-    return f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else "a library"
+def _own_line(error: Exception) -> str | None:
+    others = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen", str(Path(__file__).parent))
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
+    return f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else None

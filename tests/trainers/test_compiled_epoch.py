@@ -119,7 +119,12 @@ def test_a_long_epoch_is_run_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
         called.append((int(first), int(last))) or whole(rows, size, first, last)
     )
     epochs.train(1)
-    assert called == [(0, 16), (16, 17), (17, 18), (18, 19), (19, 20)]
+    assert called == [(step, step + 1) for step in range(20)]
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 1e6)
+    called.clear()
+    for epoch in (2, 3):
+        epochs.train(epoch)
+    assert called == [(0, 1), (1, 20), (0, 20)]
 
 
 def test_every_example_is_seen_once_and_the_order_depends_on_seed_and_epoch_alone() -> None:

@@ -193,6 +193,22 @@ def test_building_alone_tells_the_size_and_trains_nothing(tmp_path: Path) -> Non
     assert find.build_only(loop("train.py:train"), tmp_path, {}, few_digits()) is None
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (
+            "def build(params, data):\n    return params['units']",
+            r"model, at .*net.py:4: return params\['units'\]\n  KeyError",
+        ),
+        (net("layers.Dense(3)"), r"model, with ValueError: the model's output has shape \(n, 3\)"),
+        (net("layers.Dens(3)"), r"model, at .*net.py:5: .*\n  AttributeError"),
+    ],
+)
+def test_a_build_that_fails_is_told_with_the_users_own_line(tmp_path: Path, code: str, message: str) -> None:
+    with pytest.raises(FindError, match=message):
+        find.build_only(own(tmp_path, code), tmp_path, {}, few_digits())
+
+
 @pytest.mark.parametrize(("trainer", "data"), [(IMAGE, few_tumours), (TABULAR, few_digits)])
 def test_a_built_in_trainer_refuses_data_of_another_form(trainer: TrainerSpec, data: Any, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="write trainer: "):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -70,7 +71,7 @@ def read_keras(name: str) -> Raw:
     try:
         (x, y), _ = getattr(keras.datasets, name).load_data()
     except Exception as error:
-        cache = Path(keras.config.keras_home() if hasattr(keras.config, "keras_home") else "~/.keras") / "datasets"
+        cache = Path(os.environ.get("KERAS_HOME", "~/.keras")) / "datasets"
         raise DataError(
             f"could not be downloaded ({error}). On a machine without a network, copy the files of "
             f"{cache.expanduser()} from one that has loaded it with keras.datasets.{name}.load_data()"

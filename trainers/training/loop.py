@@ -48,7 +48,7 @@ class CompiledEpochs:
         row = data.x_train.nbytes // len(data.x_train)
         # Large enough to keep the device busy; an image batch that fits in training fits here too.
         self.validation_batch = max(batch_size, min(1024, VALIDATION_BATCH_BYTES // max(1, row)))
-        self.slice = 16
+        self.slice = 1
         x, y, x_validation, y_validation = on_device(data)
         held = len(data.x_validation)
 
