@@ -47,7 +47,7 @@ class Watched(dict[str, Any]):
         for key, value in super().items():
             path = f"{prefix}{key}"
             if key not in self._read:
-                paths.append(path)
+                paths += [path] if value != {} else []  # an empty branch says all by its name
             else:
                 paths += _unread_below(value, path)
         return paths

@@ -51,6 +51,7 @@ class Search:
     def run(self, workers: Sequence[Place], description: Sequence[str], shutdown: Shutdown) -> None:
         """Run workers until the budget is spent; raises Interrupted, or what ended a worker."""
         before = self._look()
+        showcase.note(self.study, [headline(before, None)])
         with Progress(before) as progress:
             progress.say([self.study.told, f"results: {self.reached.shown}; while it runs: {self.reached.psql}"])
             if _finished(before):
