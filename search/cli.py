@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import re
 import sys
 import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from search import settings as settings_reader
 from search.errors import Interrupted, SearchError, StorageUnavailable
@@ -57,7 +59,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
     """Return the parser. Only the verb that is asked for is imported; without one, all are (for `--help`)."""
-    top = argparse.ArgumentParser(
+    top = _Parser(
         prog="python -m search",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -78,6 +80,12 @@ def parser(verb: str | None = None) -> argparse.ArgumentParser:
         module.add_arguments(command)
         command.add_argument("--log-level", choices=LOG_LEVELS, help="how much is logged (SEARCH_LOG_LEVEL; warning)")
     return top
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong with the arguments, but not a password that stands in one of them."""
+        super().error(re.sub(r"(://[^:/@\s]*:)\S*@", r"\1***@", message))
 
 
 def _command(verb: str) -> ModuleType:

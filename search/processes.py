@@ -14,6 +14,8 @@ import psutil
 
 from search import places
 
+POLL = 0.05  # seconds between two looks at whether a process has ended
+
 
 @contextmanager
 def registered(state: Path, verb: str) -> Iterator[None]:
@@ -35,7 +37,7 @@ def running(state: Path) -> list[tuple[psutil.Process, str]]:
         try:
             left = json.loads(path.read_text())
             process = psutil.Process(int(path.stem))
-            alive = process.create_time() == left["created"] and process.status() != psutil.STATUS_ZOMBIE
+            alive = process.create_time() == left["created"] and _lives(process)
         except (psutil.NoSuchProcess, ValueError, KeyError, OSError):
             alive = False
         if alive:
@@ -55,12 +57,27 @@ def stop(state: Path, patience: float) -> tuple[int, int]:
     for process, verb in found:
         if verb != "worker" or _parent(process) not in runs:
             _signal(process, signal.SIGINT if verb == "run" else signal.SIGTERM)
-    deadline = time.monotonic() + patience
-    _, alive = psutil.wait_procs([process for process, _ in found], timeout=max(0.0, deadline - time.monotonic()))
+    alive = _wait([process for process, _ in found], patience)
     for process in alive:
         _signal(process, signal.SIGKILL)
-    psutil.wait_procs(alive, timeout=10)
+    _wait(alive, 10.0)
     return len(found) - len(alive), len(alive)
+
+
+def _wait(processes: list[psutil.Process], patience: float) -> list[psutil.Process]:
+    """Wait until all have ended, and return those that haven't in time."""
+    deadline = time.monotonic() + patience
+    while (alive := [process for process in processes if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return alive
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Say whether the process runs; one that has ended but that nobody has asked about (a zombie) doesn't."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _parent(process: psutil.Process) -> int | None:
