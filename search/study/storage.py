@@ -17,6 +17,7 @@ from search.errors import StorageUnavailable
 from search.postgres import schema
 from search.postgres.connection import connect, engine_options, is_outage
 from search.postgres.ownership import Ownership
+from search.postgres.server import StoppedOnPurpose
 from search.study.lean import LeanStorage
 
 T = TypeVar("T")
@@ -67,6 +68,8 @@ class Storage:
             return
         try:
             self.restart()
+        except StoppedOnPurpose:
+            raise
         except Exception as error:
             log.warning("the embedded server did not start: %s", error)
 
