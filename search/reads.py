@@ -27,19 +27,41 @@ class Watched(dict[str, Any]):
         self._read.add(key)
         return super().pop(key, *default)
 
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return the value of a key, set if need be; it counts as read."""
+        self._read.add(key)
+        return super().setdefault(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        self._read.add(str(key))  # which branch was drawn may be all that there is to know
+        return super().__contains__(key)
+
+    def __eq__(self, other: object) -> bool:
+        self._read_all()
+        return super().__eq__(other)
+
     def __iter__(self) -> Iterator[str]:
-        # Overridden so that `f(**parameters)` comes through __getitem__.
+        # Overridden also so that `f(**parameters)` comes through __getitem__.
+        self._read_all()
         return super().__iter__()
+
+    def keys(self) -> Any:
+        """Return all keys, all of which count as read."""
+        self._read_all()
+        return super().keys()
 
     def items(self) -> Any:
         """Return all pairs, all of which count as read."""
-        self._read.update(super().keys())
+        self._read_all()
         return super().items()
 
     def values(self) -> Any:
         """Return all values, all of which count as read."""
-        self._read.update(super().keys())
+        self._read_all()
         return super().values()
+
+    def _read_all(self) -> None:
+        self._read.update(super().keys())
 
     def unread(self, prefix: str = "") -> list[str]:
         """Return the dotted paths that nobody read; of a map that was never entered, its own path alone."""

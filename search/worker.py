@@ -24,6 +24,7 @@ from search.study.claim import Claims
 from search.study.history import best, look
 from search.study.study import UNREAD, Study
 from search.study.trial import OwnedTrial
+from search.text import count
 from trainers import find, runtime
 from trainers.contract import Train, TrialOver
 from trainers.user_code import FindError
@@ -189,7 +190,7 @@ class Worker:
         alike = len({_signature(trial.error or "") for trial in last}) == 1
         if enough and alike and all(trial.reason == "user" for trial in ended):
             raise Aborted(
-                f"study {self.study.name!r}: the last {len(last)} trials failed with the same error, none succeeded\n"
+                f"study {self.study.name!r}: {count(len(last), 'trial')} failed with the same error, none succeeded\n"
                 + textwrap.indent(last[-1].error or "", "    ")
             )
 
