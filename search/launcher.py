@@ -16,7 +16,7 @@ from search.errors import Aborted, InputError, SearchError, StorageUnavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a crashed worker is started again
 STEADY = 120.0  # seconds after which a worker's crashes count from one again
-CRASHES_ALLOWED = 5  # quick crashes of one worker before the search is given up
+CRASHES_ALLOWED = 5  # quick crashes of one worker before it is given up, and the search with the last one
 ERROR_MARK = "search: error: "  # how a worker begins the message that ends it
 
 DONE, ABORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 75, 130
@@ -115,7 +115,10 @@ class Launcher:
             raise errors[code](self._last_words(slot) or f"{name} ended with exit code {code}; see {slot.log}")
         slot.crashes = 1 if time.monotonic() - slot.started > STEADY else slot.crashes + 1
         if slot.crashes > CRASHES_ALLOWED:
-            raise Aborted(f"{name} crashed {slot.crashes} times in a row ({_cause(code)}); see {slot.log}")
+            crashed = f"{name} crashed {slot.crashes} times in a row ({_cause(code)})"
+            if self.alive:  # its device may be broken; the others go on
+                return [f"{crashed} and is given up; log: {slot.log}"]
+            raise Aborted(f"{crashed}; see {slot.log}")
         pause = min(FIRST_PAUSE * 2 ** (slot.crashes - 1), LONGEST_PAUSE)
         slot.due = time.monotonic() + pause
         return [f"{name} ended ({_cause(code)}); it starts again in {pause:.0f} s; log: {slot.log}"]

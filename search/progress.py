@@ -50,9 +50,9 @@ def trial_line(now: Snapshot, trial: TrialView) -> str:
 
 
 def time_left(now: Snapshot, finished_before: int, elapsed: float) -> float | None:
-    """Estimate the seconds that are left from the pace of this run; None before the first trial ended."""
+    """Estimate the seconds that are left from the pace of this run; None before the first end, and at the last."""
     done = now.finished - finished_before
-    if done <= 0 or elapsed <= 0.0:
+    if done <= 0 or elapsed <= 0.0 or now.finished >= now.trials:
         return None
     left = (now.trials - now.finished) * elapsed / done
     return left if now.time is None else min(left, max(0.0, now.time - now.spent))
