@@ -72,9 +72,11 @@ class Claims:
         storage.ownership.release()  # of a claim that was cut short
         storage.backend.forget()
         with storage.ownership.asking(study.id):
+            now = (
+                self._survey()
+            )  # before the list: a trial that ends in between must not look like one without an owner
             storage.backend.refresh()
             running = study.handle.get_trials(deepcopy=False, states=(RUNNING,))
-            now = self._survey()
             orphans, awaited = self._orphans(running, now.owned)
             for trial_id in orphans:
                 if storage.ownership.try_own(trial_id):

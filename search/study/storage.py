@@ -97,7 +97,7 @@ def open_storage(url: str, application: str, restart: Callable[[], object] | Non
     """Open the storage of a process: one connection; tables are made if need be. Raises SearchError."""
     make_schema(url)
     _let_optuna_log_as_we_do()
-    own = _backend(url, application)
+    own = _backend(url, application, ping=False)  # `again` notices a dead connection as well
     return Storage(url, LeanStorage(own), own.engine, Ownership(own.engine), restart)
 
 
@@ -127,8 +127,8 @@ def _restart_when_gone(engine: Engine, restart: Callable[[], object]) -> None:
         return dialect.connect(*arguments, **options)
 
 
-def _backend(url: str, application: str, pool_size: int = 1) -> optuna.storages.RDBStorage:
-    options = {**engine_options(application, url), "pool_size": pool_size}
+def _backend(url: str, application: str, pool_size: int = 1, ping: bool = True) -> optuna.storages.RDBStorage:
+    options = {**engine_options(application, url), "pool_size": pool_size, "pool_pre_ping": ping}
     # With a pool of one, Optuna's own check of the version would wait for a second connection.
     return optuna.storages.RDBStorage(
         url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True
