@@ -1,4 +1,4 @@
-"""Every command as a person or a script meets it: output, exit code, help; in this process wherever that is the same."""
+"""Every command as a person or a script meets it: output, exit code, help; in this process where that is the same."""
 
 from __future__ import annotations
 
@@ -103,9 +103,10 @@ def test_status_tells_how_far_the_newest_study_is(search: Command, state: Path) 
 
 def test_status_in_json_has_the_promised_keys(search: Command, state: Path) -> None:
     found = json.loads(search("status", "single", "--json", "--state", state).out)
+    assert 0.0 <= found["budget"].pop("spent") < 60.0
     assert found == {
         "study": "single",
-        "budget": {"trials": 4, "epochs": 4, "time": None, "spent": 0.0},
+        "budget": {"trials": 4, "epochs": 4, "time": None},
         "trials": {"complete": 1, "pruned": 0, "failed": 1, "running": 0, "waiting": 1},
         "workers": 0,
         "best": {"number": 0, "value": 0.5},
@@ -146,9 +147,8 @@ def test_a_study_may_be_named_by_its_space_file(search: Command, state: Path, tm
 def test_an_unknown_study_is_told_with_the_nearest_name(search: Command, state: Path, verb: str) -> None:
     said = search(verb, "singel", "--state", state)
     assert said.code == 2
-    assert (
-        said.err == "search: error: there is no study 'singel'; did you mean 'single'?\n  studies here: front, single\n"
-    )
+    told = "search: error: there is no study 'singel'; did you mean 'single'?\n  studies here: front, single"
+    assert said.err.startswith(told)
 
 
 @pytest.mark.parametrize("verb", ["status", "best", "psql"])
@@ -193,13 +193,16 @@ def test_check_sums_up_what_is_searched(search: Command, file: Path) -> None:
 def test_every_error_of_a_file_is_told_at_its_place_before_anything_starts(
     search: Command, file: Path, tmp_path: Path, verb: str
 ) -> None:
-    file.write_text(SPACE.replace("prior:", "pior:").replace("sampler: random", "sampler: randm"))
-    said = search(verb, file)
-    assert said.code == 2
-    places_told = re.findall(rf"^(?:search: error: )?{re.escape(str(file))}:(\d+:\d+): ", said.err, re.MULTILINE)
-    assert places_told == ["6:22", "8:28"]
-    assert "did you mean 'random'" in said.err
-    assert "did you mean 'prior'" in said.err
+    def told(text: str) -> list[tuple[str, str]]:
+        file.write_text(text)
+        said = search(verb, file)
+        assert said.code == 2
+        found = rf"^(?:search: error: )?{re.escape(str(file))}:(\d+:\d+): [^\n]*did you mean '(\w+)'"
+        return re.findall(found, said.err, re.MULTILINE)
+
+    wrong = SPACE.replace("prior:", "pior:").replace("{trials:", "{trails:")
+    assert told(wrong) == [("5:10", "trials"), ("8:26", "prior")]
+    assert told(SPACE.replace("sampler: random", "sampler: randm")) == [("6:22", "random")]
     assert not (tmp_path / ".search").exists()
 
 
@@ -215,7 +218,7 @@ def test_check_answers_within_a_second_without_tensorflow_or_optuna(file: Path) 
     done = subprocess.run(command, env=commands.environment(), capture_output=True, text=True, check=True)
     elapsed = time.monotonic() - begun
     imported = set(re.findall(r"\|\s+([\w.]+)$", done.stderr, re.MULTILINE))
-    assert "search.commands.check" in imported
+    assert "spaces.reader" in imported
     heavy = {"tensorflow", "keras", "optuna", "sqlalchemy", "sklearn", "pandas", "numpy", "psycopg2"}
     assert imported & heavy == set()
     assert elapsed < 2.0, "half of it is the measuring"

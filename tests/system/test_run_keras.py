@@ -1,0 +1,74 @@
+"""A run that trains real models: what a killed worker's trial keeps, and what is left in the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import commands
+import psutil
+import pytest
+from toys import Toy, ended, epochs, soon, toy, trials
+
+from search.postgres import server
+
+SPACE = """
+study: STUDY
+trainer: image
+data: {source: digits}
+objective: {maximize: val_accuracy}
+budget: {trials: TRIALS, epochs: EPOCHS}
+algorithm: {sampler: random, pruner: none, seed: 7}
+space:
+  optimizer: adam
+  learning_rate: {float: [1e-3, 1e-2], log: true, prior: 3e-3}
+  batch_size: 128
+  layers:
+    repeat: [1, 1]
+    each: {filters: 8}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Toy]:
+    with commands.project(tmp_path), toy(tmp_path, "digits") as made:
+        yield made
+
+
+def worker(project: Toy) -> psutil.Process | None:
+    for process in project.processes():
+        with suppress(psutil.Error):
+            if "worker" in process.cmdline():
+                return process
+    return None
+
+
+@pytest.mark.slow
+def test_a_killed_workers_model_goes_on_from_its_checkpoint_and_the_best_model_is_kept(project: Toy) -> None:
+    project.write(trials=2, epochs=60, space=SPACE)
+    process = project.start("run", "space.yaml", "--workers", "1")
+    checkpoints = project.folder / ".search" / "checkpoints" / "digits" / "0"
+    soon(lambda: checkpoints.exists() and any(checkpoints.iterdir()), patience=90)
+    victim = worker(project)
+    assert victim is not None
+    os.kill(victim.pid, signal.SIGKILL)
+    code, out, err = ended(process, 150)
+    assert code == 0, err + project.logs()
+    assert "SIGKILL" in out
+    assert "trial 0 resumed after epoch" in project.logs()
+    held = server.ensure(project.folder / ".search")
+    try:
+        assert trials(held.url, "digits") == [(0, "COMPLETE"), (1, "COMPLETE")]
+        assert epochs(held.url, "digits") == [(number, epoch) for number in (0, 1) for epoch in range(1, 61)]
+    finally:
+        held.release()
+    best = json.loads(commands.run(["best", "digits", "--json"], project.folder).stdout)
+    assert best["value"] > 0.9
+    assert Path(best["model"]).stat().st_size > 1000
+    assert [path.name for path in Path(best["model"]).parent.iterdir()] == [f"{best['number']}.keras"]
+    assert not checkpoints.exists()
+    assert "Traceback" not in project.logs()
