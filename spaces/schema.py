@@ -10,6 +10,7 @@ from typing import Any
 
 from spaces.compact import compact
 from spaces.kinds import Anything, Either, Flag, Kind, Listed, Many, OneOf, OneWord, Option, Options, Real, Text, Whole
+from spaces.sources import SOURCES, VALIDATION, Source
 
 Schema = dict[str, Any]
 
@@ -265,47 +266,22 @@ def _closed(description: str, properties: Schema, required: tuple[str, ...] = ()
 
 def _data() -> Schema:
     """Return the schema of `data:`, one alternative for each kind of source."""
-    task = {"enum": ["classification", "regression"], "description": "What the labels are; told from them if left out"}
-    columns = {"type": "array", "items": {"type": "string"}, "uniqueItems": True}
-    pixels = {"type": "integer", "minimum": 1}
-    sources: dict[str, Schema] = {
-        "source": {
-            "source": _text("A set that is built in (digits, breast_cancer, …), or a function: file.py:load"),
-            "task": task,
-        },
-        "npz": {
-            "npz": _text("A NumPy archive"),
-            "x": _text("Its array of examples"),
-            "y": _text("Its array of labels"),
-            "task": task,
-        },
-        "csv": {
-            "csv": _text("A table with a header"),
-            "label": _text("The column that is predicted"),
-            "categorical": {**columns, "description": "Columns of categories"},
-            "ignore": {**columns, "description": "Columns that are left out"},
-            "separator": _text("What stands between two values", minLength=1, maxLength=1),
-            "task": task,
-        },
-        "images": {
-            "images": _text("A folder with one folder of images for each class"),
-            "size": {
-                "type": "array",
-                "items": pixels,
-                "minItems": 2,
-                "maxItems": 2,
-                "description": "[height, width] in pixels",
-            },
-            "channels": {"enum": [1, 3], "description": "1: grey, 3: colour"},
-            "crop": {"type": "boolean", "description": "Keep the aspect ratio and cut the rest"},
-        },
-        "keras": {"keras": _text("A set of keras.datasets, such as cifar10"), "task": task},
-    }
-    validation = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.2}
-    validation["description"] = "The share of the data that validates"
-    required = {kind: (kind, "label") if kind == "csv" else (kind,) for kind in sources}
-    forms = [_closed("", {**keys, "validation": validation}, required[kind]) for kind, keys in sources.items()]
+    forms = [_source(source) for source in SOURCES]
     return {"description": "Where the data comes from: exactly one source, with its options", "anyOf": forms}
+
+
+def _source(source: Source) -> Schema:
+    """Return the schema of `data:` with this kind of source."""
+    options = {option.name: _described(option) for option in (*source.options, VALIDATION)}
+    required = tuple(option.name for option in source.options if option.required)
+    return _closed("", {source.name: _text(source.doc), **options}, (source.name, *required))
+
+
+def _described(option: Option) -> Schema:
+    """Return the schema of a fixed option, with what an editor shows."""
+    value = list(option.default) if isinstance(option.default, tuple) else option.default
+    default = {} if value in (None, []) else {"default": value}
+    return {"description": option.doc, **default, **_plain(option.kind)}
 
 
 def _budget() -> Schema:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from spaces import ranges
 from spaces.document import Entries, Entry, Items, Leaf, Tree, plain
 from spaces.errors import Place, Problems, did_you_mean, nearest
+from spaces.kinds import Flag, Kind, Listed, OneOf, Text, Whole
 from spaces.scalars import written
-from spaces.spec import Budget, DataSpec, Objective, TrainerSpec
+from spaces.sources import SOURCES
+from spaces.sources import options as options_of
+from spaces.spec import Budget, DataKind, DataSpec, Objective, TrainerSpec
 
 _FUNCTION = re.compile(r"(.+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*")
 _WORD = re.compile(r"[A-Za-z_][\w-]*")
 _TIME = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 _SECONDS = (86_400, 3_600, 60, 1)
 
-_SOURCES: dict[str, tuple[str, ...]] = {
-    "source": ("task",),
-    "npz": ("x", "y", "task"),
-    "csv": ("label", "categorical", "ignore", "separator", "task"),
-    "images": ("size", "channels", "crop"),
-    "keras": ("task",),
-}
-_TASKS = ("classification", "regression")
+_KINDS = tuple(source.name for source in SOURCES)
 
 
 @dataclass(frozen=True)
@@ -152,25 +149,25 @@ def read_data(top: Section, required: bool) -> DataSpec | None:
         if required:
             top.required("data", "where the data comes from, such as data: {source: digits}")
         return None
-    every = sorted({option for options in _SOURCES.values() for option in options})
-    whole = top.section("data", (*_SOURCES, "validation", *every))
+    every = sorted({option.name for source in SOURCES for option in source.options})
+    whole = top.section("data", (*_KINDS, "validation", *every))
     if whole is None:
         return None
-    kind = whole.exactly_one(tuple(_SOURCES))
-    options = _SOURCES[kind] if kind else tuple(every)
-    section = Section(whole.tree, "data", top.problems, (*_SOURCES, "validation", *options))
+    kind = whole.exactly_one(_KINDS)
+    options = options_of(kind) if kind else {}
+    section = Section(whole.tree, "data", top.problems, (*_KINDS, "validation", *(options if kind else every)))
     section.check_keys()
     validation = _validation(section)
     if kind is None:
         return None
     location = section.text(kind)
-    values = _data_options(section, kind, options)
+    values = _data_options(section, options)
     if location is None:
         return None
     place = section.tree.entries[kind].value.place
     if kind == "source":
         return DataSpec(_source(section, location, place), location, place, validation, values)
-    named: Literal["npz", "csv", "images", "keras"] = kind  # type: ignore[assignment]
+    named: DataKind = kind  # type: ignore[assignment]
     return DataSpec(named, location, place, validation, values)
 
 
@@ -180,8 +177,8 @@ def _source(section: Section, location: str, place: Place) -> Literal["set", "fu
         return "function"
     if not _WORD.fullmatch(location):
         hint = f"write {location}:load" if _FUNCTION.fullmatch(f"{location}:load") else None
-        if location.endswith((".csv", ".npz")):
-            hint = f"write {location[-3:]}: {location}"
+        if location.endswith((".csv", ".npz", ".parquet")):
+            hint = f"write {location.rpartition('.')[2]}: {location}"
         expected = "a set's name, file.py:function or module:function"
         section.problems.add(place, "data.source: neither a set nor a function", written(location), expected, hint)
     return "set"
@@ -199,32 +196,57 @@ def _validation(section: Section) -> float:
     return 0.2 if value is None else value
 
 
-def _data_options(section: Section, kind: str, options: tuple[str, ...]) -> dict[str, Any]:
-    """Read the options that the source has."""
-    values: dict[str, Any] = {}
-    if kind == "csv" and section.required("label", "the column that is predicted"):
-        values["label"] = section.text("label")
-    for key in ("x", "y", "separator"):
-        if key in options and section.get(key):
-            values[key] = section.text(key)
-    for key in ("categorical", "ignore"):
-        if key in options and section.get(key):
-            values[key] = _columns(section, key, values.get("label"))
-    if "size" in options and section.get("size"):
-        values["size"] = _size(section)
-    if "channels" in options and (entry := section.get("channels")):
-        values["channels"] = section.whole("channels", 1, 3)
-        if values["channels"] == 2:
-            section.problems.add(entry.value.place, "data.channels: 2 is neither 1 (grey) nor 3 (colour)")
-    if "crop" in options and (entry := section.get("crop")):
-        values["crop"] = ranges.flag(entry.value, "data.crop", section.problems)
-    if "task" in options and section.get("task"):
-        values["task"] = section.word("task", _TASKS)
+def _data_options(section: Section, options: Mapping[str, Kind]) -> dict[str, Any]:
+    """Read the options that the source has, each as the table says."""
+    if "label" in options:
+        section.required("label", "the column that is predicted")
+    values = {key: _data_option(section, key, kind) for key, kind in options.items() if section.get(key)}
+    if values.get("task") == "multi_label" and isinstance(values.get("label"), str):
+        values["label"] = [values["label"]]
+    _check_columns(section, values)
     return values
 
 
-def _columns(section: Section, key: str, label: str | None) -> list[str]:
-    """Read a list of columns, none of them twice and none the label."""
+def _data_option(section: Section, key: str, kind: Kind) -> Any:
+    """Read one option."""
+    tree = section.tree.entries[key].value
+    if key == "label" and isinstance(tree, Items):
+        return _columns(section, key)
+    match kind:
+        case Listed(Text()):
+            return _columns(section, key)
+        case Listed():
+            return _size(section)
+        case Flag():
+            return ranges.flag(tree, f"data.{key}", section.problems)
+        case Whole(low, high):
+            return section.whole(key, low or 0, high or ranges.LARGEST_WHOLE)
+        case OneOf((1, 3)):
+            channels = section.whole(key, 1, 3)
+            if channels == 2:
+                section.problems.add(tree.place, "data.channels: 2 is neither 1 (grey) nor 3 (colour)")
+            return channels
+        case OneOf(words):
+            return section.word(key, tuple(map(str, words)))
+    return section.text(key)
+
+
+def _check_columns(section: Section, values: Mapping[str, Any]) -> None:
+    """Tell about a column that is named for two things."""
+    label = values.get("label") or []
+    used = dict.fromkeys([label] if isinstance(label, str) else label, "the label")
+    for key in ("text", "weights", "categorical", "ignore"):
+        given, entry = values.get(key) or [], section.get(key)
+        columns = [given] if isinstance(given, str) else given
+        places = entry.value.items if entry and isinstance(entry.value, Items) else [entry.value] if entry else []
+        for column, at in zip(columns, places, strict=False):
+            if column in used:
+                section.problems.add(at.place, f"data.{key}: '{column}' is {used[column]}", hint="take it out")
+        used |= {column: f"under {key} already" for column in columns if key != "categorical"}
+
+
+def _columns(section: Section, key: str) -> list[str]:
+    """Read a list of columns, none of them twice."""
     tree = section.tree.entries[key].value
     if not isinstance(tree, Items):
         hint = f"write [{tree.text}]" if isinstance(tree, Leaf) and tree.text else None
@@ -233,9 +255,8 @@ def _columns(section: Section, key: str, label: str | None) -> list[str]:
     columns: list[str] = []
     for item in tree.items:
         column = section.as_text(item, f"data.{key}")
-        if column is not None and (column in columns or column == label):
-            what = "the label" if column == label else "there twice"
-            section.problems.add(item.place, f"data.{key}: '{column}' is {what}", hint="take it out")
+        if column is not None and column in columns:
+            section.problems.add(item.place, f"data.{key}: '{column}' is there twice", hint="take it out")
         elif column is not None:
             columns.append(column)
     return columns

@@ -25,16 +25,19 @@ class TrainerSpec:
     place: Place = field(compare=False)
 
 
+DataKind = Literal["set", "function", "npz", "csv", "parquet", "images", "texts", "keras"]
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """Where the data comes from.
 
-    kind: `set` (a named set such as digits), `function` (`module:function` or `file.py:function`), `npz`, `csv`,
-    `images`, `keras`. `location` is the name, function or path as the file says it; `options` the source's own options
-    (label, …).
+    kind: `set` (a named set such as digits), `function` (`module:function` or `file.py:function`), or the source's key
+    in `spaces.sources`. `location` is the name, function or path as the file says it; `options` the source's own
+    options (label, …).
     """
 
-    kind: Literal["set", "function", "npz", "csv", "images", "keras"]
+    kind: DataKind
     location: str
     place: Place = field(compare=False)
     validation: float = 0.2
