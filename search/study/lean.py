@@ -36,6 +36,7 @@ class LeanStorage(_CachedStorage):
         super().__init__(backend)
         self.own: FrozenTrial | None = None
         self._seen: dict[int, float] = {}
+        self._lists: dict[tuple[int, Any], list[FrozenTrial]] = {}
         self._ids: dict[str, int] = {}
         self._parameters: list[Parameter] = []
 
@@ -68,10 +69,14 @@ class LeanStorage(_CachedStorage):
         if now - self._seen.get(study_id, -FRESH) >= FRESH:
             self._read_trials_from_remote_storage(study_id)
             self._seen[study_id] = now
-        with self._lock:
+            self._lists.clear()
+        wanted = (study_id, states if states is None else tuple(state for state in TrialState if state in states))
+        if wanted not in self._lists:
             trials = self._studies[study_id].trials
-            found = [trials[number] for number in sorted(trials) if states is None or trials[number].state in states]
-        return copy.deepcopy(found) if deepcopy else found
+            ordered = [trials[number] for number in sorted(trials)]
+            self._lists[wanted] = [trial for trial in ordered if states is None or trial.state in states]
+        found = self._lists[wanted]
+        return copy.deepcopy(found) if deepcopy else list(found)
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return a trial; our own one from memory."""
@@ -91,6 +96,7 @@ class LeanStorage(_CachedStorage):
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial; a RUNNING one is our own."""
         trial_id = super().create_new_trial(study_id, template_trial)
+        self._lists.clear()
         created = self._studies[study_id].trials[self._trial_id_to_study_id_and_number[trial_id][1]]
         if created.state == TrialState.RUNNING:
             self.own = copy.deepcopy(created)

@@ -4,7 +4,8 @@
 
 A trial has 10 parameters and reports 10 epochs, with the pruner asked after each. Both sides use the same sampler
 (TPE), the same pruner (median) and the same embedded PostgreSQL, in studies that already hold 100, 1,000 or 10,000
-finished trials, with 1, 2 and 8 workers. The sides take turns, and the ratio is that of the medians.
+finished trials, with 1, 2 and 8 workers. The sides take turns, and the ratio is that of the medians. What the sampler
+computes is the same on both sides, and grows with the study: it is shown beside, and left out of the last ratio.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -89,26 +92,52 @@ def plain(url: str, name: str) -> Callable[[], None]:
     return trial
 
 
+HEAD = "history  workers  plain ms  ours ms  ratio (min-max)  sampler: plain  ours      ratio without it  plain tx  ours tx"
 SIDES = {"plain": plain, "ours": ours}
 
 
 def work(side: str, url: str, name: str, amount: int) -> None:
-    """Be one worker: load the study with a first trial, wait for the word to go, run trials, print their seconds."""
+    """Be one worker: load the study with a first trial, wait for the word, run trials, print their seconds."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     trial = SIDES[side](url, name)
     trial()
+    sampler = sampling()
     print("ready", flush=True)
     sys.stdin.readline()
     start = time.perf_counter()
     for _ in range(amount):
         trial()
-    print(time.perf_counter() - start, flush=True)
+    print(time.perf_counter() - start, sampler[0], flush=True)
 
 
-def measure(side: str, url: str, name: str, workers: int, amount: int) -> tuple[float, float]:
-    """Return milliseconds of a worker and transactions of the server for one trial."""
+def sampling() -> list[float]:
+    """Return a list of the seconds that TPE has spent sampling from now on."""
+    spent, inner = [0.0], optuna.samplers.TPESampler.sample_relative
+
+    def timed(*arguments: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return inner(*arguments)
+        finally:
+            spent[0] += time.perf_counter() - start
+
+    optuna.samplers.TPESampler.sample_relative = timed  # type: ignore[method-assign]
+    return spent
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one trial: milliseconds of its worker, those of the sampler among them, and transactions of the server."""
+
+    all: float
+    sampler: float
+    transactions: float
+
+
+def measure(side: str, url: str, name: str, workers: int, amount: int) -> Cost:
+    """Run `amount` trials in each of so many workers at once."""
     command = [sys.executable, __file__, "--work", side, url, name, str(amount)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     processes = [subprocess.Popen(command, text=True, **pipes) for _ in range(workers)]
@@ -120,9 +149,10 @@ def measure(side: str, url: str, name: str, workers: int, amount: int) -> tuple[
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    seconds = [float(process.communicate()[0]) for process in processes]
+    seconds = [[float(word) for word in process.communicate()[0].split()] for process in processes]
     time.sleep(1.1)  # the server's counters lag by up to a second
-    return statistics.mean(seconds) / amount * 1000, (transactions(url) - before) / (amount * workers)
+    everything, sampler = (statistics.mean(values) / amount * 1000 for values in zip(*seconds, strict=True))
+    return Cost(everything, sampler, (transactions(url) - before) / (amount * workers))
 
 
 def transactions(url: str) -> int:
@@ -178,7 +208,7 @@ def main() -> None:
         embedded = server.ensure(Path(folder))
         try:
             open_storage(embedded.url, "benchmark").close()
-            print("history  workers   plain ms  ours ms   ratio (min-max)     plain tx  ours tx")
+            print(HEAD)
             for size in sizes:
                 names = {side: prepare(embedded.url, side, size) for side in SIDES}
                 for count in workers:
@@ -189,20 +219,30 @@ def main() -> None:
 
 def row(url: str, names: dict[str, str], size: int, workers: int, rounds: int, amount: int) -> None:
     """Measure one line of the table."""
-    found: dict[str, list[tuple[float, float]]] = {side: [] for side in SIDES}
+    found: dict[str, list[Cost]] = {side: [] for side in SIDES}
     for _ in range(rounds):
         for side, name in names.items():
             found[side].append(measure(side, url, name, workers, amount))
-    milliseconds = {side: [one for one, _ in runs] for side, runs in found.items()}
-    counts = {side: statistics.median(tx for _, tx in runs) for side, runs in found.items()}
-    medians = {side: statistics.median(values) for side, values in milliseconds.items()}
-    ratios = [mine / theirs for mine, theirs in zip(milliseconds["ours"], milliseconds["plain"], strict=True)]
+    plain, mine = found["plain"], found["ours"]
     print(
-        f"{size:7d}  {workers:7d}  {medians['plain']:9.1f}  {medians['ours']:7.1f}   "
-        f"{medians['ours'] / medians['plain']:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
-        f"{counts['plain']:14.1f}  {counts['ours']:7.1f}",
+        f"{size:7d}  {workers:7d}  {median(plain, 'all'):8.1f}  {median(mine, 'all'):7.1f}  {ratio(mine, plain, False)}"
+        f"  {median(plain, 'sampler'):10.1f}  {median(mine, 'sampler'):9.1f}  {ratio(mine, plain, True)}"
+        f"  {median(plain, 'transactions'):8.1f}  {median(mine, 'transactions'):7.1f}",
         flush=True,
     )
+
+
+def median(costs: list[Cost], what: str) -> float:
+    """Return the median of one figure."""
+    return statistics.median(getattr(cost, what) for cost in costs)
+
+
+def ratio(mine: list[Cost], plain: list[Cost], without_sampler: bool) -> str:
+    """Return the ratio of the medians, with the lowest and the highest of the rounds."""
+    values = [[cost.all - without_sampler * cost.sampler for cost in side] for side in (mine, plain)]
+    rounds = [one / other for one, other in zip(*values, strict=True)]
+    middle = statistics.median(values[0]) / statistics.median(values[1])
+    return f"{middle:.2f} ({min(rounds):.2f}-{max(rounds):.2f})"
 
 
 if __name__ == "__main__":
