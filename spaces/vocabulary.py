@@ -140,9 +140,16 @@ def _either(kind: Either, node: Node, name: str) -> list[Problem]:
         return []
     judged = list(zip(kind.kinds, attempts, strict=True))
     fitting = [found for choice, found in judged if _has_shape(choice, node)]
-    if not fitting and isinstance(node, Map):
-        fitting = [found for choice, found in judged if isinstance(choice, Options)]
+    if isinstance(node, Map) and len(fitting) != 1:
+        # A map within a map is a word and its options; other maps are options, even if one is called like a word.
+        inner = list(node.items.values())
+        sort = OneWord if len(inner) == 1 and _is_map(inner[0]) else Options
+        fitting = [found for choice, found in judged if isinstance(choice, sort)]
     return fitting[0] if len(fitting) == 1 else [_unexpected(kind, node, name)]
+
+
+def _is_map(node: Node) -> bool:
+    return isinstance(node, Map) or (isinstance(node, Fixed) and isinstance(node.value, Mapping))
 
 
 def _has_shape(kind: Kind, node: Node) -> bool:

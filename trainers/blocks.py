@@ -1,41 +1,87 @@
-"""The blocks that the built-in models are made of, from the words of `trainers.words.layers`."""
+"""How the built-in models are put together: blocks one after the other, a head, an output.
+
+Every function takes and gives a Keras tensor (n, …, channels).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from trainers.data import Data
-from trainers.words.layers import CONV, DENSE
-from trainers.words.reading import read
+from trainers.blocks_layers import RECURRENT, builder, pooled, rank
+from trainers.data import Data, DataError
+from trainers.weights import initializer
+from trainers.words.layers import block
+
+Words = Mapping[str, Any]
+
+KIND_OF_DATA = {
+    0: "vectors (n, features)",
+    1: "sequences (n, time, channels)",
+    2: "images (n, height, width, channels)",
+    3: "volumes (n, depth, height, width, channels)",
+}
 
 
-def conv(x: Any, params: Mapping[str, Any]) -> Any:
-    """Add a convolution, normalization, activation, pooling, dropout to feature maps (n, height, width, channels)."""
-    words = read(CONV, params)
-    x = keras.layers.Conv2D(words["filters"], words["kernel_size"], padding="same", use_bias=not words["batch_norm"])(x)
-    x = _activated(x, words)
-    pools = {"max": keras.layers.MaxPooling2D, "average": keras.layers.AveragePooling2D}
-    if words["pool"] in pools and min(x.shape[1:3]) >= 2:
-        x = pools[words["pool"]](2)(x)
-    return keras.layers.Dropout(words["dropout"])(x) if words["dropout"] else x
+def stack(x: Any, params: Sequence[Any] | None, default: str, name: str = "layers", mask: Any = None) -> Any:
+    """Add one block after the other; each is a layer kind or options of the `default` one.
+
+    `mask` (n, time) tells which steps of a sequence are real; blocks that shorten the sequence end its use. Raises
+    DataError, with the block's place in the list `name`, where a block can't follow what is there.
+    """
+    blocks = [block(each, default) for each in params or ()]
+    for position, (kind, words) in enumerate(blocks):
+        if kind.word.name in RECURRENT and words["return_sequences"] is None:
+            # The state after the last step says it all, unless a later block wants to see every step.
+            words = words | {"return_sequences": position + 1 < len(blocks)}
+        where = f"{name}.{position} ({kind.word.name})"
+        if rank(x) not in kind.ranks:
+            taken = " or ".join(KIND_OF_DATA[each] for each in kind.ranks)
+            raise DataError(f"{where}: received {KIND_OF_DATA.get(rank(x), x.shape)}; expected {taken}")
+        try:
+            x = builder(kind)(x, words, mask)
+        except ValueError as error:
+            raise DataError(f"{where}: can't be built on {tuple(x.shape)} with {_shown(words)}: {error}") from error
+        if mask is not None and (rank(x) != 1 or x.shape[1] != mask.shape[1]):
+            mask = None
+    return x
 
 
-def dense(x: Any, params: Mapping[str, Any]) -> Any:
-    """Add a fully connected layer, normalization, activation and dropout to vectors (n, features)."""
-    words = read(DENSE, params)
-    x = _activated(keras.layers.Dense(words["units"], use_bias=not words["batch_norm"])(x), words)
-    return keras.layers.Dropout(words["dropout"])(x) if words["dropout"] else x
+def _shown(words: Words) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in words.items() if value not in (None, False, 0, "none"))
 
 
-def _activated(x: Any, words: Mapping[str, Any]) -> Any:
-    if words["batch_norm"]:
-        # Keras' own momentum of 0.99 takes hundreds of steps to forget its start: on small data the first epochs would
-        # look like failures, and be pruned.
-        x = keras.layers.BatchNormalization(momentum=0.9)(x)
-    return keras.layers.Activation(words["activation"])(x)
+def embedded(numbers: Any, values: int, words: Words) -> Any:
+    """Return a vector (n, time, size) for each whole number from 0 to `values` - 1 of (n, time)."""
+    start = initializer(words["initializer"])
+    x = keras.layers.Embedding(values, words["size"], embeddings_initializer=start)(numbers)
+    return keras.layers.SpatialDropout1D(words["dropout"])(x) if words["dropout"] else x
+
+
+def positioned(x: Any) -> Any:
+    """Return (n, time, channels) with a learned vector added at each step."""
+    steps = keras.ops.cumsum(keras.ops.ones_like(x[..., 0], dtype="int32"), axis=1) - 1
+    return keras.layers.Add()([x, keras.layers.Embedding(x.shape[1], x.shape[-1])(steps)])
+
+
+def head(x: Any, kind: str, mask: Any = None) -> Any:
+    """Return a vector for each example; steps of a sequence that aren't real don't count in an average."""
+    if rank(x) == 0:
+        return x
+    if kind == "flatten":
+        return keras.layers.Flatten()(x)
+    if kind == "average" and mask is not None and rank(x) == 1 and x.shape[1] == mask.shape[1]:
+        return _average_of_real(x, mask)
+    return pooled(x, kind)
+
+
+def _average_of_real(x: Any, mask: Any) -> Any:
+    """Return the average over the real steps; 0 for an empty text, which Keras' masked pooling would make NaN."""
+    ops = keras.ops
+    real = ops.expand_dims(ops.cast(mask, x.dtype), -1)
+    return ops.sum(x * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
 
 
 def output(x: Any, data: Data) -> Any:

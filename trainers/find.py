@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,4 +61,5 @@ def _build(trainer: TrainerSpec, folder: Path) -> Callable[..., Any]:
         known = did_you_mean(trainer.name, BUILTIN) or f"; expected one of {', '.join(BUILTIN)}"
         raise FindError(f"no built-in trainer '{trainer.name}'{known}")
     build: Callable[..., Any] = import_module(f"trainers.{trainer.name}").build
-    return build
+    # A backbone's file of weights is named relative to the space file.
+    return partial(build, folder=folder) if trainer.name == "image" else build

@@ -3,41 +3,97 @@
 from __future__ import annotations
 
 from spaces.spec import TrainerSpec
-from spaces.vocabulary import Either, Many, OneOf, Option, Options
-from trainers.words.layers import CONV, DENSE
+from spaces.vocabulary import Either, Many, OneOf, OneWord, Option, Options, Real, Whole
+from trainers.words.augmentation import TABLE_AUGMENT
+from trainers.words.backbones import BACKBONE
+from trainers.words.layers import LAYERS, blocks
 from trainers.words.training import TRAINING
+from trainers.words.weights import INITIALIZER
+
+_HEADS = ("average", "max", "flatten")
+_DENSE = Option("dense", Many(blocks("dense", 0)), (), "Blocks between that vector and the output.")
+_POSITIONS = Option(
+    "positions", OneOf(("none", "learned")), "none", "Add a vector for each step's place, as attention needs."
+)
+_EMBEDDING = (
+    Option("size", Whole(1), 64, "Length of the vector that stands for each number or word."),
+    Option("initializer", INITIALIZER, {"random_uniform": {}}, "How the vectors start."),
+    Option("dropout", Real(0, 1, high_open=True), 0.0, "Share of the channels dropped in training."),
+)
 
 IMAGE = Options(
     (
         *TRAINING,
-        Option("layers", Many(CONV), ({"filters": 32}, {"filters": 64}), "Convolution blocks, from the input on."),
-        Option("head", OneOf(("flatten", "average", "max")), "flatten", "From feature maps to one vector."),
-        Option("dense", Many(DENSE), (), "Dense blocks between the feature maps and the output."),
+        Option("backbone", BACKBONE, None, "A network of keras.applications ahead of `layers`."),
+        Option("layers", Many(blocks("conv", 0, 2, 3)), None, "Blocks from the input on: two of conv if left out."),
+        Option("head", OneOf(_HEADS), "flatten", "From feature maps to one vector."),
+        _DENSE,
     )
 )
 
 TABULAR = Options(
     (
         *(option for option in TRAINING if option.name != "augment"),
-        Option("layers", Many(DENSE), ({"units": 64}, {"units": 64}), "Dense blocks, from the input on."),
+        Option("augment", TABLE_AUGMENT, None, "Random changes of the rows that are trained on."),
+        Option("layers", Many(blocks("dense", 0)), ({"units": 64}, {"units": 64}), "Blocks, from the input on."),
     )
 )
 
-BUILTIN: dict[str, Options] = {"image": IMAGE, "tabular": TABULAR}
-
-EVERY_WORD = Options(
+SEQUENCE = Options(
     (
-        *(option for option in IMAGE.options if option.name not in ("layers", "dense")),
+        *(option for option in TRAINING if option.name != "augment"),
         Option(
-            "layers",
-            Either((Many(CONV), Many(DENSE)), "blocks of layers"),
+            "embedding",
+            Options(
+                (Option("values", Whole(2), None, "How many different values, from 0.", required=True), *_EMBEDDING)
+            ),
             None,
-            "Blocks, from the input on.",
+            "The sequences are of whole numbers that stand for something: a vector for each.",
         ),
-        *(option for option in IMAGE.options if option.name == "dense"),
-    ),
-    open=True,
+        _POSITIONS,
+        Option("layers", Many(blocks("gru", 0, 1)), ({"units": 64},), "Blocks, from the input on."),
+        Option("head", OneOf(_HEADS), "average", "From what is left of the sequence to one vector."),
+        _DENSE,
+    )
 )
+
+TEXT = Options(
+    (
+        *(option for option in TRAINING if option.name != "augment"),
+        Option("vocabulary", Whole(1), 10000, "The most frequent words that are told apart; others count as unknown."),
+        Option("length", Whole(1), 200, "Words that are read of each text."),
+        Option("embedding", Options(_EMBEDDING), {}, "A vector for each word."),
+        _POSITIONS,
+        Option("layers", Many(blocks("conv", 0, 1)), (), "Blocks over the words; without, only their average is seen."),
+        Option("head", OneOf(_HEADS), "average", "From what is left of the words to one vector."),
+        Option("dense", Many(blocks("dense", 0)), ({"units": 64},), "Blocks between that vector and the output."),
+    )
+)
+
+BUILTIN: dict[str, Options] = {"image": IMAGE, "tabular": TABULAR, "sequence": SEQUENCE, "text": TEXT}
+"""One row for each trainer, `trainers/NAME.py`."""
+
+FORMS: dict[str, tuple[str, ...]] = {
+    "image": ("image",),
+    "tabular": ("table",),
+    "sequence": ("sequence", "table"),
+    "text": ("text",),
+}
+"""The forms of data that each trainer takes; its own comes first."""
+
+
+def _every() -> Options:
+    """Return the words of all trainers; blocks may be of any kind, or options of any trainer's default kind."""
+    named = {option.name: option for trainer in BUILTIN.values() for option in trainer.options}
+    defaults = [word.kind for word in LAYERS if word.name in ("conv", "dense", "gru")]
+    named["layers"] = Option(
+        "layers", Many(Either((OneWord(LAYERS), *defaults), "blocks of layers")), None, "Blocks, from the input on."
+    )
+    named["augment"] = next(option for option in IMAGE.options if option.name == "augment")
+    return Options(tuple(named.values()), open=True)
+
+
+EVERY_WORD = _every()
 """All words of all trainers, for an editor that doesn't know which trainer it is; others are let through."""
 
 

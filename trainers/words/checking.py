@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from spaces import vocabulary as kinds
 from spaces.errors import Place, Problem, did_you_mean
 from spaces.spec import DataSpec, StudySpec
-from trainers.words.builtin import BUILTIN, vocabulary
+from trainers.words.builtin import BUILTIN, FORMS, vocabulary
 from trainers.words.datasets import KERAS_SETS, SETS, Known
 from trainers.words.metrics import reported
 
@@ -45,16 +45,15 @@ def _check_data(spec: StudySpec) -> list[Problem]:
     if known is None and data.kind in ("set", "keras"):
         names = [entry.name for entry in (SETS if data.kind == "set" else KERAS_SETS)]
         return [_unknown(data.place, "data set", data.location, names)]
-    expected = {"image": "image", "tabular": "table"}
-    if known is None or trainer.kind != "builtin" or expected[trainer.name] == known.form:
+    if known is None or trainer.kind != "builtin" or known.form in FORMS[trainer.name]:
         return []
-    other = next(name for name, form in expected.items() if form == known.form)
+    other = next(name for name, forms in FORMS.items() if known.form in forms)
     return [
         Problem(
             trainer.place,
             f"the trainer '{trainer.name}' can't train on '{known.name}'",
             received=f"data of form '{known.form}'",
-            expected=f"'{expected[trainer.name]}'",
+            expected=" or ".join(f"'{form}'" for form in FORMS[trainer.name]),
             hint=f"write trainer: {other}",
         )
     ]

@@ -14,7 +14,7 @@ class Known:
 
     name: str
     task: Task
-    form: Literal["image", "table"]
+    form: Literal["image", "table", "sequence", "text"]
     doc: str
 
 
@@ -24,6 +24,8 @@ SETS: tuple[Known, ...] = (
     Known("wine", "classification", "table", "178 wines, 13 features, 3 classes (scikit-learn)."),
     Known("iris", "classification", "table", "150 flowers, 4 features, 3 classes (scikit-learn)."),
     Known("diabetes", "regression", "table", "442 patients, 10 features (scikit-learn)."),
+    Known("digit_rows", "classification", "sequence", "The digits, read from top to bottom: 8 steps of 8 features."),
+    Known("scipy_docs", "classification", "text", "1,900 docstrings of SciPy; the label is the part they stand in."),
 )
 
 KERAS_SETS: tuple[Known, ...] = (
