@@ -23,6 +23,5 @@ def build(params: Mapping[str, Any], data: Data) -> keras.Model:
     words = read(TABULAR, params)
     inputs = keras.Input(data.input_shape)
     x = keras.layers.Normalization(mean=data.mean, variance=data.variance)(inputs)
-    for block in words["layers"] or ():
-        x = blocks.dense(x, block)
+    x = blocks.stack(x, words["layers"], default="dense")
     return keras.Model(inputs, blocks.output(x, data))
