@@ -14,6 +14,7 @@ from search.study.claim import Claims
 from search.study.trial import OwnedTrial
 from spaces.errors import nearest
 from trainers.contract import Diverged, TrialOver
+from trainers.words.metrics import measured
 
 if TYPE_CHECKING:
     from trainers.data import Data
@@ -61,6 +62,16 @@ class LiveRun:
         return self._folder
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics that the file optimises."""
+        return tuple(objective.metric for objective in self._trial.study.spec.objectives)
+
+    @property
+    def base(self) -> Path:
+        """The folder of the space file."""
+        return self._trial.study.spec.folder
+
+    @property
     def data(self) -> Data:
         """The data set, loaded once per worker."""
         return self._load()
@@ -69,18 +80,22 @@ class LiveRun:
         """Record an epoch and look whether the trial goes on. Raises TrialOver or Diverged; see the contract."""
         values = self._checked(epoch, metrics)
         self._trial.record(epoch, values)
-        if any(not math.isfinite(values[objective.metric]) for objective in self._trial.study.spec.objectives):
+        if any(not math.isfinite(values.get(metric, 0.0)) for metric in self.objectives):
             raise Diverged(f"epoch {epoch}: " + ", ".join(f"{name} is {value}" for name, value in values.items()))
         if epoch >= self.epochs:
             return  # what is left is the recording of the result
-        if self._shutdown.asked:
-            self._over("stopped")
-        if self._budget.trial_time is not None and time.monotonic() - self._started > self._budget.trial_time:
-            self._over("timeout")
+        self.tick()
         if self._budget.time is not None and (self._claims.time_left() or 0.0) <= 0.0:
             self._over("time")
         if self._trial.should_prune():
             self._over("pruned")
+
+    def tick(self) -> None:
+        """Look whether the trial goes on, without asking the database. Raises TrialOver; see the contract."""
+        if self._shutdown.asked:
+            self._over("stopped")
+        if self._budget.trial_time is not None and time.monotonic() - self._started > self._budget.trial_time:
+            self._over("timeout")
 
     def keep(self, save: Callable[[Path], None]) -> None:
         """Remember how the trained model is saved."""
@@ -99,9 +114,10 @@ class LiveRun:
                 values[name] = float(value)
             except (TypeError, ValueError):
                 raise TypeError(f"run.report: received {name}={value!r}; expected a number") from None
-        for objective in self._trial.study.spec.objectives:
-            if objective.metric not in values:
-                raise MetricMissingError(missing(objective.metric, values))
+        for metric in self.objectives:
+            # Beside another objective, what is measured at the end needn't be known before.
+            if metric not in values and (len(self.objectives) == 1 or metric not in measured()):
+                raise MetricMissingError(missing(metric, values))
         return values
 
 

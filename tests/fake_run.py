@@ -28,9 +28,11 @@ class FakeRun:
     """Records what is reported; ends the trial at epoch `over_at`."""
 
     number = 0
+    objectives: tuple[str, ...] = ()
 
     def __init__(self, data: Data, folder: Path, epochs: int = 3, seed: int = 11, over_at: int | None = None) -> None:
         self.data, self.folder, self.epochs, self.seed, self.over_at = data, folder, epochs, seed, over_at
+        self.base = folder
         self.reports: list[tuple[int, dict[str, float]]] = []
         self.kept: list[Path] = []
         self.result: Mapping[str, float] = {}
@@ -39,6 +41,9 @@ class FakeRun:
         self.reports.append((epoch, metrics))
         if epoch == self.over_at:
             raise TrialOver
+
+    def tick(self) -> None:
+        pass
 
     def keep(self, save: Callable[[Path], None]) -> None:
         path = self.folder / f"model-{len(self.kept)}.keras"

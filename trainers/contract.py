@@ -38,6 +38,14 @@ class Run(Protocol):
         """The trial's own folder for checkpoints; it exists, survives a crash, and goes when the trial ends."""
 
     @property
+    def objectives(self) -> tuple[str, ...]:
+        """The metrics that the file optimises: each is in every report, or, if it has no epochs, in the result."""
+
+    @property
+    def base(self) -> Path:
+        """The folder of the space file, where relative paths in it start."""
+
+    @property
     def data(self) -> Data:
         """The data set, loaded once per worker. Read-only."""
 
@@ -46,6 +54,12 @@ class Run(Protocol):
 
         Raises TrialOver when the trial is pruned, interrupted, out of time or no longer ours, and Diverged when the
         objective is NaN or infinite.
+        """
+
+    def tick(self) -> None:
+        """Look, in the middle of a long epoch, whether the trial must end now; about once a second is often enough.
+
+        Raises TrialOver when it is interrupted or out of time; what was not written to `folder` is trained again.
         """
 
     def keep(self, save: Callable[[Path], None]) -> None:

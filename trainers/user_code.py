@@ -21,10 +21,11 @@ class FindError(Exception):
     """A function that the space file names can't be had; the message says why and the way out."""
 
 
-def function(reference: str, folder: Path, parameters: tuple[str, ...]) -> Callable[..., Any]:
+def function(reference: str, folder: Path, parameters: tuple[str, ...] | None) -> Callable[..., Any]:
     """Return the function that `reference` names; paths are relative to `folder`.
 
-    The function must be callable with as many positional arguments as `parameters` has names. Raises FindError.
+    The function must be callable with as many positional arguments as `parameters` has names (None: with any). Raises
+    FindError.
     """
     where, _, name = reference.rpartition(":")
     if not where or not name.isidentifier():
@@ -37,7 +38,8 @@ def function(reference: str, folder: Path, parameters: tuple[str, ...]) -> Calla
         raise FindError(f"{reference}: {where} has no function '{name}'{known}")
     if not callable(found):
         raise FindError(f"{reference}: '{name}' is a {type(found).__name__}; expected a function")
-    _check_signature(found, reference, parameters)
+    if parameters is not None:
+        _check_signature(found, reference, parameters)
     return found  # type: ignore[no-any-return]
 
 

@@ -1,8 +1,8 @@
-"""Which loss and metrics a model is compiled with: from the task, and from what the model gives."""
+"""Which loss and metrics a model is compiled with: from the words, the task, and what the model gives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import Data
+from trainers.training.losses import SPARSE, loss, named
+from trainers.training.metrics import Answers, chosen
+from trainers.words.augmentation import mixes_labels
+from trainers.words.metrics import BY_TASK, METRICS
 from trainers.words.optimizers import OPTIMIZER
 from trainers.words.reading import one_word
 
@@ -24,55 +28,65 @@ class Goal:
     loss: keras.losses.Loss
     metrics: list[keras.metrics.Metric]
     encode: Encode
+    answers: Answers
 
 
-def goal(model: keras.Model, data: Data, label_smoothing: float) -> Goal:
+def goal(model: keras.Model, data: Data, words: Mapping[str, Any], objectives: Iterable[str] = ()) -> Goal:
     """Return loss and metrics for this model and data; calls the model once on two examples, which builds it.
 
-    Classification: (n, classes) or, for two classes, (n, 1); logits or probabilities. Regression: (n, 1) or (n,).
-    Raises ValueError for any other output.
+    Classification: (n, classes) or, for two classes, (n, 1); logits or probabilities. Several labels: (n, labels).
+    Regression: (n, 1) or (n,). The metrics are those of the task, of the words, and those that `objectives` names, with
+    `val_` or without. Raises ValueError for any other output, and for words that don't fit the task.
     """
+    answers = _answers(model, data, words)
+    asked = [name.removeprefix("val_") for name in objectives]
+    names = [*BY_TASK[data.task], *words["metrics"], *(name for name in asked if _is_metric(name))]
+    columns = answers.form == "columns" and data.task == "classification"
+    encode: Encode = (lambda labels: tf.one_hot(labels, answers.classes)) if columns else _as_it_is
+    return Goal(loss(words, answers), chosen(names, answers), encode, answers)
+
+
+def _answers(model: keras.Model, data: Data, words: Mapping[str, Any]) -> Answers:
     outputs = model(tf.constant(data.x_train[:2]), training=False)
     if not hasattr(outputs, "shape"):
         raise ValueError(f"the model gives a {type(outputs).__name__}; expected one tensor")
     width = 1 if len(outputs.shape) == 1 else outputs.shape[-1]
-    expected = {1} if data.classes is None else {data.classes, 1} if data.classes == 2 else {data.classes}
+    two = data.classes == 2 and data.task == "classification"
+    expected = {1} if data.classes is None else {data.classes, 1} if two else {data.classes}
     if len(outputs.shape) > 2 or width not in expected:
         raise ValueError(
             f"the model's output has shape (n{''.join(f', {size}' for size in outputs.shape[1:])}); expected "
             f"(n, {max(expected)}) for {data.task}" + (f" into {data.classes} classes" if data.classes else "")
         )
     if data.classes is None:
-        return _regression()
+        return Answers("regression", "numbers", 1, from_logits=False)
+    if data.task == "multi_label":
+        return Answers("multi_label", "columns", data.classes, not _ends_in_sigmoid(model))
     if width == 1:
-        return _two_classes(not _ends_in_sigmoid(model), label_smoothing)
-    return _classes(data.classes, not _are_probabilities(outputs), label_smoothing)
+        return Answers("classification", "one", 2, not _ends_in_sigmoid(model))
+    answers = Answers("classification", "sparse", data.classes, not _are_probabilities(outputs))
+    sparse = named(words, answers)[0] in SPARSE and not words["label_smoothing"] and not mixes_labels(words["augment"])
+    return answers if sparse else Answers("classification", "columns", data.classes, answers.from_logits)
 
 
-def _regression() -> Goal:
-    metrics = [keras.metrics.MeanAbsoluteError(name="mae"), keras.metrics.RootMeanSquaredError(name="rmse")]
-    return Goal(keras.losses.MeanSquaredError(), metrics, _as_it_is)
-
-
-def _two_classes(from_logits: bool, label_smoothing: float) -> Goal:
-    accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0 if from_logits else 0.5)
-    return Goal(keras.losses.BinaryCrossentropy(from_logits, label_smoothing), [accuracy], _as_it_is)
-
-
-def _classes(classes: int, from_logits: bool, label_smoothing: float) -> Goal:
-    if not label_smoothing:
-        accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-        return Goal(keras.losses.SparseCategoricalCrossentropy(from_logits=from_logits), [accuracy], _as_it_is)
-    # Keras smooths one-hot labels alone.
-    return Goal(
-        keras.losses.CategoricalCrossentropy(from_logits, label_smoothing),
-        [keras.metrics.CategoricalAccuracy(name="accuracy")],
-        lambda labels: tf.one_hot(labels, classes),
-    )
+def _is_metric(name: str) -> bool:
+    return any(word.name == name for words in METRICS.values() for word in words)
 
 
 def _as_it_is(labels: Any) -> Any:
     return labels
+
+
+def plain(model: keras.Model, aim: Goal) -> None:
+    """Take out of the compiled model what only we know, so that Keras alone can load what is saved."""
+    loss = aim.loss if _is_kerass(aim.loss) else None
+    metrics = [metric for metric in aim.metrics if _is_kerass(metric)]
+    if loss is None or len(metrics) < len(aim.metrics):
+        model.compile(model.optimizer, loss=loss, metrics=metrics)
+
+
+def _is_kerass(thing: Any) -> bool:
+    return type(thing).__module__.startswith("keras.")
 
 
 def _are_probabilities(outputs: Any) -> bool:

@@ -5,7 +5,7 @@ Option names and defaults are those of Keras: https://keras.io/api/optimizers/. 
 
 from __future__ import annotations
 
-from spaces.vocabulary import Flag, OneWord, Option, Options, Real, Word
+from spaces.vocabulary import Flag, Listed, OneWord, Option, Options, Real, Text, Whole, Word
 
 _FRACTION = Real(0, 1, high_open=True)
 _POSITIVE = Real(0, low_open=True)
@@ -62,6 +62,8 @@ OPTIMIZERS: tuple[Word, ...] = (
         Options(
             (
                 Option("beta_2_decay", Real(None, 0), -0.8, "Exponent of the second moment's decay."),
+                Option("epsilon_1", _POSITIVE, 1e-30, "Keeps a division by squared gradients from exploding."),
+                Option("epsilon_2", _POSITIVE, 1e-3, "Least root mean square of a weight, for relative steps."),
                 Option("clip_threshold", _POSITIVE, 1.0, "Updates above this root mean square are scaled down."),
                 Option("relative_step", Flag(), True, "Scale the learning rate with 1/sqrt(step)."),
             )
@@ -77,6 +79,7 @@ OPTIMIZERS: tuple[Word, ...] = (
                 _ACCUMULATOR,
                 Option("l1_regularization_strength", Real(0), 0.0, "L1 penalty."),
                 Option("l2_regularization_strength", Real(0), 0.0, "L2 penalty."),
+                Option("l2_shrinkage_regularization_strength", Real(0), 0.0, "L2 penalty on the loss alone."),
                 Option("beta", Real(0), 0.0, "Added to the square root of the accumulator."),
             )
         ),
@@ -90,6 +93,42 @@ OPTIMIZERS: tuple[Word, ...] = (
         "The sign of the momentum; wants a learning rate some ten times smaller than Adam's.",
     ),
     Word("lamb", Options((_BETA_1, _BETA_2, _EPSILON)), "keras.optimizers.Lamb", "Adam for large batches."),
+    Word(
+        "muon",
+        Options(
+            (
+                Option("momentum", _FRACTION, 0.95, "Share of the last update that is kept."),
+                Option("nesterov", Flag(), True, "Look ahead along the momentum."),
+                Option("ns_steps", Whole(1), 5, "Newton-Schulz steps that make an update orthogonal."),
+                Option("rms_rate", _POSITIVE, 0.2, "Scale of an update, so that Adam's learning rates fit."),
+                Option("muon_a", Real(), 3.4445, "First coefficient of the Newton-Schulz step."),
+                Option("muon_b", Real(), -4.775, "Second coefficient of the Newton-Schulz step."),
+                Option("muon_c", Real(), 2.0315, "Third coefficient of the Newton-Schulz step."),
+                Option("adam_beta_1", _FRACTION, 0.9, "`beta_1` of the weights that Adam trains."),
+                Option("adam_beta_2", _FRACTION, 0.999, "`beta_2` of the weights that Adam trains."),
+                Option("adam_weight_decay", Real(0), 0.004, "Weight decay of the weights that Adam trains."),
+                Option("adam_lr_ratio", _POSITIVE, 1, "Learning rate of Adam, as a share of `learning_rate`."),
+                _EPSILON,
+                Option("exclude_embeddings", Flag(), True, "Let Adam train embeddings."),
+                Option("exclude_layers", Listed(Text()), (), "Layers that Adam trains: parts of their names."),
+            )
+        ),
+        "keras.optimizers.Muon",
+        "Orthogonal updates for matrices; Adam with decoupled weight decay trains every other weight.",
+    ),
+    Word(
+        "schedule_free_adamw",
+        Options(
+            (
+                _BETA_1,
+                _BETA_2,
+                Option("epsilon", _POSITIVE, 1e-8, "Keeps a division from exploding."),
+                Option("warmup_steps", Whole(0), 0, "Steps in which the learning rate rises from 0."),
+            )
+        ),
+        "keras.optimizers.ScheduleFreeAdamW",
+        "AdamW that averages its weights instead of lowering the learning rate: leave `schedule` out.",
+    ),
 )
 
 OPTIMIZER = OneWord(OPTIMIZERS)
