@@ -92,7 +92,10 @@ def plain(url: str, name: str) -> Callable[[], None]:
     return trial
 
 
-HEAD = "history  workers  plain ms  ours ms  ratio (min-max)  sampler: plain  ours      ratio without it  plain tx  ours tx"
+HEAD = (
+    "history  workers  plain ms  ours ms  ratio (min-max)"
+    "  sampler: plain  ours      ratio without it  plain tx  ours tx"
+)
 SIDES = {"plain": plain, "ours": ours}
 
 
