@@ -59,6 +59,7 @@ class Toy:
     folder: Path
     study: str
     env: Mapping[str, str] = field(default_factory=dict)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def write(self, body: str = "time.sleep(0.02)", trials: int = 4, epochs: int = 3, space: str = SPACE) -> None:
         """Write the space file and the trainer; `body` runs in each epoch."""
@@ -74,7 +75,9 @@ class Toy:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command, `run space.yaml` if none is named."""
-        return commands.start(arguments or ["run", "space.yaml", "--workers", "2"], self.folder, self.env)
+        command = arguments or ["run", "space.yaml", "--workers", "2"]
+        self.started.append(commands.start(command, self.folder, self.env))
+        return self.started[-1]
 
     def journal(self) -> list[dict[str, int]]:
         """Return what was trained: number, epoch, pid."""
@@ -112,6 +115,9 @@ def toy(folder: Path, study: str, env: Mapping[str, str] | None = None) -> Itera
         for process in made.processes():
             with suppress(psutil.Error):
                 process.kill()
+        for started in made.started:
+            with started:
+                started.kill()
 
 
 def soon(what: Callable[[], Any], patience: float = SOON) -> Any:
