@@ -41,6 +41,15 @@ def callbacks(words: Mapping[str, Any], run: Run, done: int = 0) -> list[keras.c
     return made + [_own(one, run.base) for one in (own if isinstance(own, list | tuple) else [own])]
 
 
+def watched(words: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the metrics that the callbacks of a trial look at; the model must report them like the objectives."""
+    stopping = (words["callbacks"] or {}).get("early_stopping")
+    options = [_options("early_stopping", stopping)] if stopping is not None else []
+    word, of_schedule = one_word(SCHEDULE, words["schedule"])
+    options += [of_schedule] if word.name == "reduce_on_plateau" else []
+    return tuple(option["monitor"] for option in options)
+
+
 def result(hooks: Sequence[keras.callbacks.Callback], metrics: Mapping[str, float]) -> dict[str, float]:
     """Return the metrics of the weights that the model has after `on_train_end`: the last epoch's, or the best's."""
     for hook in hooks:

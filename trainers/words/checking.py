@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from spaces import vocabulary as kinds
 from spaces.errors import Place, Problem, did_you_mean
 from spaces.spec import DataSpec, StudySpec
+from trainers.words.agreement import check_agreement
 from trainers.words.builtin import BUILTIN, FORMS, vocabulary
 from trainers.words.datasets import KERAS_SETS, SETS, Known
-from trainers.words.metrics import reported
+from trainers.words.metrics import Task, measured, reported
 
 
 def check(spec: StudySpec) -> list[Problem]:
@@ -21,7 +22,7 @@ def check(spec: StudySpec) -> list[Problem]:
     problems = _check_data(spec) + _check_objectives(spec)
     words = vocabulary(trainer)
     if words is not None:
-        problems += kinds.check(words, spec.space, "space")
+        problems += kinds.check(words, spec.space, "space") + check_agreement(spec.space, _task(spec))
     return problems
 
 
@@ -59,17 +60,28 @@ def _check_data(spec: StudySpec) -> list[Problem]:
     ]
 
 
+def _task(spec: StudySpec) -> Task | None:
+    """Return what the labels are, as far as the file tells."""
+    known = _known_set(spec.data)
+    task: Task | None = known.task if known else spec.data.options.get("task") if spec.data else None
+    return task
+
+
 def _check_objectives(spec: StudySpec) -> list[Problem]:
     if spec.trainer.kind == "loop":
         return []
-    known = _known_set(spec.data)
-    task = known.task if known else spec.data.options.get("task") if spec.data else None
-    metrics = reported(task)
-    return [
+    metrics = (*reported(_task(spec)), *measured())
+    problems = [
         _unknown(_place_of(objective.metric, spec), "metric of this trainer", objective.metric, metrics)
         for objective in spec.objectives
         if objective.metric not in metrics
     ]
+    if all(objective.metric in measured() for objective in spec.objectives):
+        metric = spec.objectives[0].metric
+        message = f"'{metric}' is measured at the end of a trial: it can't be the only objective"
+        hint = f"write objective: [{{maximize: val_accuracy}}, {{minimize: {metric}}}]"
+        problems.append(Problem(_place_of(metric, spec), message, hint=hint))
+    return problems
 
 
 def _place_of(word: str, spec: StudySpec) -> Place:
