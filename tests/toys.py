@@ -160,6 +160,7 @@ def trials(url: str, study: str) -> list[tuple[int, str]]:
 
 def epochs(url: str, study: str) -> list[tuple[int, int]]:
     """Return the number and epoch of everything that was recorded."""
-    query = """SELECT DISTINCT number, epoch FROM search_epochs JOIN trials USING (trial_id) JOIN studies USING (study_id)
+    query = """SELECT DISTINCT number, epoch
+               FROM search_epochs JOIN trials USING (trial_id) JOIN studies USING (study_id)
                WHERE study_name = %s ORDER BY number, epoch"""
     return [(number, epoch) for number, epoch in rows(url, query, study)]

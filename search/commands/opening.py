@@ -18,16 +18,17 @@ from spaces.reader import read
 @contextmanager
 def existing(name: str | None, settings: Settings, application: str) -> Iterator[tuple[Study, Reach]]:
     """Open an existing study by its name, by its space file, or (None) the newest one; for looking at it."""
-    wanted = read(Path(name)).study if name is not None and name.endswith((".yaml", ".yml")) else name
+    spec = read(Path(name)) if name is not None and name.endswith((".yaml", ".yml")) else None
     reached = reach(settings, create=False)
     try:
         storage = open_storage(reached.url, application, reached.restart)
         try:
+            if spec is not None:
+                yield studies.load_of(storage, spec), reached
+                return
+            wanted = name if name is not None else studies.newest(storage)
             if wanted is None:
-                known = studies.names(storage)
-                if not known:
-                    raise InputError("there is no study here yet", "start one with: python -m search run space.yaml")
-                wanted = known[-1]
+                raise InputError("there is no study here yet", "start one with: python -m search run space.yaml")
             yield studies.load(storage, wanted), reached
         finally:
             storage.close()

@@ -98,6 +98,19 @@ def load(storage: Storage, name: str) -> Study:
     return _opened(storage, existing)
 
 
+def load_of(storage: Storage, spec: StudySpec) -> Study:
+    """Open the study of a space file, without changing it: the one of its name, or the branch that has its space."""
+    existing = _existing(storage, spec.study)
+    same = None if existing is None or _half_made(existing) else _same(storage, existing, spec)
+    return load(storage, spec.study) if same is None else _opened(storage, same)
+
+
+def newest(storage: Storage) -> str | None:
+    """Return the name of the study that was made from a space file last; None without one."""
+    ours = [study for study in storage.backend.get_all_studies() if SPEC in study.user_attrs]
+    return max(ours, key=lambda study: study._study_id).study_name if ours else None
+
+
 def names(storage: Storage) -> list[str]:
     """Return the names of all studies in the storage, the newest last."""
     studies = sorted(storage.backend.get_all_studies(), key=lambda study: study._study_id)

@@ -24,7 +24,7 @@ from search.study import claim
 from search.study.claim import Claims
 from search.study.history import look
 from search.study.storage import Storage, open_storage
-from search.study.study import Study, load, open_study
+from search.study.study import Study, load, load_of, newest, open_study
 from search.study.trial import OwnedTrial, take
 
 State = optuna.trial.TrialState
@@ -142,6 +142,8 @@ def test_a_branch_copies_the_trials_that_its_space_holds_and_has_its_budget_to_i
     assert fresh[0].parameters["x"] == 0.25, "the baseline is tried in the branch too"
     assert look(branch).finished == 3
     assert open_study(storage, narrow).id == branch.id, "the file now belongs to the branch, without --branch"
+    assert load_of(storages(), narrow).id == branch.id
+    assert load_of(storages(), spec_of(toy(name, trials=6))).id == old.id
     assert look(old).finished == 6
 
 
@@ -175,6 +177,13 @@ def test_a_study_made_by_plain_optuna_is_refused(storages: Any, name: str, direc
     if directions == ["minimize"]:
         with pytest.raises(InputError, match="not made from a space file"):
             load(storage, name)
+
+
+def test_the_newest_study_is_one_that_was_made_from_a_space_file(storages: Any, name: str) -> None:
+    storage = storages()
+    open_study(storage, spec_of(toy(name)))
+    optuna.create_study(study_name=name + "-plain", storage=storage.backend)
+    assert newest(storages()) == name
 
 
 def test_an_unknown_study_is_told_with_the_nearest_name(storages: Any, name: str) -> None:
