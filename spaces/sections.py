@@ -201,8 +201,6 @@ def _data_options(section: Section, options: Mapping[str, Kind]) -> dict[str, An
     if "label" in options:
         section.required("label", "the column that is predicted")
     values = {key: _data_option(section, key, kind) for key, kind in options.items() if section.get(key)}
-    if values.get("task") == "multi_label" and isinstance(values.get("label"), str):
-        values["label"] = [values["label"]]
     _check_columns(section, values)
     return values
 

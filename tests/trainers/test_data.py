@@ -9,12 +9,13 @@ from typing import Any
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from fake_run import NOWHERE
 
 from spaces.spec import DataSpec
 from trainers.data import Data, DataError, load
-from trainers.data.data import Raw
+from trainers.data.data import Column, Raw
 from trainers.data.loading import prepared
 from trainers.words.datasets import KERAS_SETS, SETS
 
@@ -32,8 +33,9 @@ Y = np.arange(30) % 3
 def test_a_shipped_set_is_what_its_table_says(known: Any) -> None:
     data = load(spec("set", known.name), Path(), seed=1)
     assert data.task == known.task
-    assert len(data.input_shape) == (3 if known.form == "image" else 1)
-    assert data.x_train.dtype == np.float32
+    assert len(data.input_shape) == {"image": 3, "sequence": 2, "table": 1, "text": 1}[known.form]
+    assert data.x_train.dtype == (np.int32 if known.form == "text" else np.float32)
+    assert (data.vocabulary is not None) == (known.form == "text")
     assert data.y_train.dtype == (np.int32 if known.task == "classification" else np.float32)
     assert len(data.x_validation) == pytest.approx(0.2 * (len(data.x_train) + len(data.x_validation)), abs=1)
 
@@ -191,15 +193,93 @@ ROWS = (f"{'BAC'[i % 3]},{i},{i % 2},{'low' if i < 20 else 'high'}\n" for i in r
 TABLE = "city,size,code,price\n" + "".join(ROWS)
 
 
-def test_a_table_becomes_numbers_with_a_column_per_category(tmp_path: Path) -> None:
+def test_a_table_becomes_numbers_and_codes_of_categories(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(TABLE)
     data = load(spec("csv", "t.csv", label="price", categorical=["code"]), tmp_path, 0)
-    assert data.feature_names == ("size", "city_A", "city_B", "city_C", "code_0", "code_1")
-    assert data.class_names == ("high", "low")
-    assert (data.x_train[:, 1:4].sum(axis=1) == 1).all()
-    assert load(spec("csv", "t.csv", label="size", ignore=["city", "price"], task="regression"), tmp_path, 0).task == (
-        "regression"
+    assert data.feature_names == ("city", "size", "code")
+    assert data.columns == (
+        Column("city", "category", ("A", "B", "C")),
+        Column("size", "number"),
+        Column("code", "category", ("0", "1")),
     )
+    assert data.class_names == ("high", "low")
+    assert set(data.x_train[:, 0]) == {2.0, 3.0, 4.0}
+    size, city, code = data.x_train[:, 1].astype(int), data.x_train[:, 0], data.x_train[:, 2]
+    np.testing.assert_array_equal(city, np.array([3, 2, 4])[size % 3])
+    np.testing.assert_array_equal(code, 2 + size % 2)
+    numbers = load(spec("csv", "t.csv", label="size", ignore=["city", "price"], task="regression"), tmp_path, 0)
+    assert (numbers.task, numbers.columns, numbers.feature_names) == ("regression", None, ("code",))
+
+
+def test_categories_stay_the_texts_of_the_file_and_missing_ones_are_0(tmp_path: Path) -> None:
+    rows = (f"{['007', '08', ''][i % 3]},{['true', 'FALSE'][i % 2]},{i},{i % 2}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("code,flag,n,y\n" + "".join(rows))
+    data = load(spec("csv", "t.csv", label="y", categorical=["code"]), tmp_path, 0, missing=True)
+    assert data.missing
+    assert data.columns is not None
+    assert [column.categories for column in data.columns] == [("007", "08"), ("FALSE", "true"), ()]
+    np.testing.assert_array_equal(data.x_train[:, 0], np.array([2, 3, 0])[data.x_train[:, 2].astype(int) % 3])
+
+
+def test_categories_are_those_of_the_training_part_and_others_are_unknown() -> None:
+    table = pd.DataFrame({"city": ["A", "B"] * 10, "size": range(20)})
+    held = pd.DataFrame({"size": [1.0, None], "city": ["C", None]})
+    data = prepared(Raw(table, np.arange(20) % 2, held, np.array([0, 1])), 0.2, 0, missing=True)
+    assert data.columns is not None
+    assert data.columns[0].categories == ("A", "B")
+    np.testing.assert_array_equal(data.x_validation, [[1, 1], [0, np.nan]])
+    with pytest.raises(DataError, match="x_validation lacks the columns city"):
+        prepared(Raw(table, np.arange(20) % 2, held[["size"]], np.array([0, 1])), 0.2, 0, missing=True)
+
+
+def test_other_categories_have_another_fingerprint() -> None:
+    def of(names: list[str]) -> str:
+        return prepared(Raw(pd.DataFrame({"city": names * 10, "n": range(20)}), np.arange(20) % 2), 0.2, 0).fingerprint
+
+    assert of(["A", "B"]) == of(["A", "B"]) != of(["A", "C"])
+
+
+def test_weights_go_with_the_rows_of_the_training_part(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i / 10},{i % 2}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("n,w,y\n" + rows)
+    data = load(spec("csv", "t.csv", label="y", weights="w"), tmp_path, 0)
+    assert data.feature_names == ("n",)
+    assert data.sample_weight_train is not None
+    np.testing.assert_allclose(data.sample_weight_train, data.x_train[:, 0] / 10, rtol=1e-6)
+    assert data.fingerprint != load(spec("csv", "t.csv", label="y", ignore=["w"]), tmp_path, 0).fingerprint
+    np.savez(tmp_path / "a.npz", x=X, y=Y, w=np.ones(30))
+    assert load(spec("npz", "a.npz", weights="w"), tmp_path, 0).sample_weight_train is not None
+    with pytest.raises(DataError, match=r"the weights have shape \(29,\); expected \(30,\)"):
+        prepared(Raw(X, Y, weights=np.ones(29)), 0.2, 0)
+
+
+def test_several_labels_at_once_are_columns_of_0_and_1(tmp_path: Path) -> None:
+    rows = "".join(f"{i},{i % 2},{int(i % 3 == 0)}\n" for i in range(30))
+    (tmp_path / "t.csv").write_text("n,even,third\n" + rows)
+    data = load(spec("csv", "t.csv", label=["even", "third"]), tmp_path, 0)
+    assert (data.task, data.classes, data.class_names) == ("multi_label", 2, ("even", "third"))
+    assert (data.y_train.dtype, data.y_train.shape) == (np.float32, (24, 2))
+    np.testing.assert_array_equal(data.y_train[:, 1], data.x_train[:, 0] % 3 == 0)
+    assert prepared(Raw(X, np.eye(3)[Y], task="multi_label"), 0.2, 0).class_names == ("0", "1", "2")
+
+
+def test_several_files_are_one_table(tmp_path: Path) -> None:
+    lines = TABLE.splitlines(keepends=True)
+    (tmp_path / "part-1.csv").write_text("".join(lines[:21]))
+    (tmp_path / "part-2.csv").write_text(lines[0] + "".join(lines[21:]))
+    (tmp_path / "t.csv").write_text(TABLE)
+    whole = load(spec("csv", "t.csv", label="price"), tmp_path, 0)
+    assert load(spec("csv", "part-*.csv", label="price"), tmp_path, 0).fingerprint == whole.fingerprint
+    with pytest.raises(DataError, match=r"no file fits .*none-\*.csv"):
+        load(spec("csv", "none-*.csv", label="price"), tmp_path, 0)
+
+
+def test_a_column_without_values_is_refused() -> None:
+    with pytest.raises(DataError, match="no values in the training part of column b; ignore it"):
+        x = np.stack([np.arange(30), np.full(30, np.nan)], axis=1)
+        prepared(Raw(x, Y, feature_names=("a", "b")), 0.2, 0, missing=True)
+    with pytest.raises(DataError, match="column 'b' has no value in the training part"):
+        prepared(Raw(pd.DataFrame({"a": ["A", "B"] * 15, "b": None}), Y), 0.2, 0, missing=True)
 
 
 @pytest.mark.parametrize(
@@ -210,15 +290,24 @@ def test_a_table_becomes_numbers_with_a_column_per_category(tmp_path: Path) -> N
         (
             {"label": "price"},
             TABLE + "A,,1,low\nB,,,low\n",
-            r"missing values in size \(2 of 42\), code \(1 of 42\); fill them",
+            r"missing values in size \(2 of 42\), code \(1 of 42\); write preprocessing: {missing: median} under space",
         ),
         ({"label": "price", "ignore": ["city", "size", "code"]}, TABLE, "no column but the label"),
         ({"label": "price"}, "", "can't be read as CSV"),
         (
-            {"label": "y"},
-            "name,y\n" + "".join(f"n{i},{i % 2}\n" for i in range(300)),
-            "column 'name' has 300 different texts",
+            {"label": "price"},
+            TABLE + "A,1,1,\n",
+            r"labels or weights are missing in price \(1 of 41\); drop these rows",
         ),
+        (
+            {"label": "price", "weights": "code"},
+            TABLE + "A,1,-1,low\n",
+            "weights go from -1 to 1; expected 0 or more",
+        ),
+        ({"label": "price", "weights": "city"}, TABLE, "the weights have dtype .*; expected numbers"),
+        ({"label": ["price", "code"]}, TABLE, "y holds more than 0 and 1"),
+        ({"label": "code", "task": "multi_label"}, TABLE, r"expected \(examples, labels\) with at least 2 labels"),
+        ({"label": "price"}, TABLE + "A,inf,1,low\n", "infinite values in size; drop these rows"),
     ],
 )
 def test_a_tables_mistakes_are_told(tmp_path: Path, options: dict[str, Any], text: str, message: str) -> None:
@@ -307,3 +396,73 @@ def test_a_functions_mistakes_are_told(tmp_path: Path, name: str, message: str) 
 def test_an_unknown_set_is_told_with_the_nearest(kind: str, near: str) -> None:
     with pytest.raises(DataError, match=f"did you mean '{near}'"):
         load(spec(kind, near + "s"), Path(), 0)
+
+
+LENGTHS = (2, 5, 3) * 10
+
+
+@pytest.mark.parametrize(
+    ("padding", "rows"), [("post", [[1, 2, 0, 0], [1, 2, 3, 4]]), ("pre", [[0, 0, 1, 2], [2, 3, 4, 5]])]
+)
+def test_sequences_are_filled_and_cut_to_one_length(padding: Any, rows: list[list[int]]) -> None:
+    x = [np.arange(1, length + 1) for length in LENGTHS]
+    data = prepared(Raw(x, Y, x[:2], Y[:2], length=4, padding=padding), 0.2, 0)
+    np.testing.assert_array_equal(data.x_validation[..., 0], rows)
+    assert (data.input_shape, data.x_train.dtype, data.padding) == ((4, 1), np.float32, padding)
+    assert prepared(Raw(x, Y), 0.2, 0).input_shape == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        ([np.ones((2, 3)), np.ones((4, 2))] * 15, r"x\[1\] has 2 features and x\[0\] 3"),
+        ([np.ones(2), ["a"]] * 15, r"x\[1\] is a list that holds more than numbers"),
+        ([np.ones(2), np.ones(0)] * 15, r"x\[1\] has shape \(0,\); expected \(steps,\) or \(steps, features\)"),
+        ([np.ones(2), np.array([np.nan])] * 15, r"x\[1\] has NaN"),
+    ],
+)
+def test_a_sequences_mistakes_are_told(x: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        prepared(Raw(x, Y), 0.2, 0)
+
+
+def test_texts_become_numbers_of_words(tmp_path: Path) -> None:
+    for name, word in (("bad", "awful"), ("good", "lovely")):
+        (tmp_path / "texts" / name).mkdir(parents=True)
+        for number in range(6):
+            (tmp_path / "texts" / name / f"{number}.txt").write_text(f"A {word} film, {word} {number}!")
+    data = load(spec("texts", "texts"), tmp_path, 0)
+    assert data.vocabulary is not None
+    assert (data.class_names, data.x_train.dtype, data.input_shape) == (("bad", "good"), np.int32, (5,))
+    words = np.array(["", "?", *data.vocabulary])[data.x_train]
+    assert set(words[:, 1]) == {"awful", "lovely"}
+    rows = "".join(f"{word},film {i},{i % 2}\n" for i, word in enumerate(["lovely", "awful"] * 10))
+    (tmp_path / "t.csv").write_text("n,comment,y\n" + rows)
+    assert load(spec("csv", "t.csv", label="y", text="comment", length=3), tmp_path, 0).input_shape == (3,)
+    (tmp_path / "texts" / "none").mkdir()
+    with pytest.raises(DataError, match=r"no text files \(txt\) in none"):
+        load(spec("texts", "texts"), tmp_path, 0)
+    with pytest.raises(DataError, match="no folders; expected one folder of text files per class"):
+        load(spec("texts", "texts/bad"), tmp_path, 0)
+
+
+GIVEN = """
+import numpy as np, pandas as pd
+y = np.arange(30) % 2
+def frame(): return pd.DataFrame({"city": ["A", "B"] * 15, 7: range(30)}), y
+def ragged(): return [np.ones(i % 3 + 1) for i in range(30)], y
+def weighted(): return {"x": np.ones((30, 2)), "y": y, "sample_weight": np.arange(30)}
+def texts(): return ["one two"] * 30, y
+"""
+
+
+def test_a_function_may_give_tables_sequences_texts_and_weights(tmp_path: Path) -> None:
+    (tmp_path / "given.py").write_text(GIVEN)
+    frame, ragged, weighted, texts = (
+        load(spec("function", f"given.py:{name}"), tmp_path, 0) for name in ("frame", "ragged", "weighted", "texts")
+    )
+    assert frame.columns == (Column("city", "category", ("A", "B")), Column("7", "number"))
+    assert (ragged.input_shape, ragged.padding) == ((3, 1), "post")
+    assert weighted.sample_weight_train is not None
+    assert texts.vocabulary is not None
+    assert load(spec("function", "given.py:ragged", length=2, padding="pre"), tmp_path, 0).input_shape == (2, 1)

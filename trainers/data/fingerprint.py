@@ -10,10 +10,12 @@ import numpy as np
 from trainers.data.data import Array
 
 
-def fingerprint(arrays: Iterable[Array]) -> str:
-    """Return the SHA-256 (hex) of the arrays, in their order."""
+def fingerprint(arrays: Iterable[Array], meaning: Iterable[object] = ()) -> str:
+    """Return the SHA-256 (hex) of the arrays, in their order, and of what else gives them a meaning (by its `repr`)."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
+    for thing in meaning:
+        digest.update(repr(thing).encode())
     return digest.hexdigest()

@@ -1,92 +1,177 @@
-"""How a data set comes in: read from its source, checked, split, measured, and locked."""
+"""How a data set comes in: read from its source, checked, split, put into numbers, measured, and locked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spaces.spec import DataSpec
-from trainers.data.data import Array, Data, DataError, Raw
-from trainers.data.door import check_examples, check_labels
+from trainers.data import columns as tables
+from trainers.data.data import MISSING, Array, Column, Data, DataError, Examples, Raw
+from trainers.data.door import Labels, check_examples, check_labels, check_weights
 from trainers.data.fingerprint import fingerprint
+from trainers.data.sequences import padded
 from trainers.data.sources import read
 from trainers.data.split import split
+from trainers.data.text import tokens
 
 
-def load(spec: DataSpec, folder: Path, seed: int) -> Data:
+def load(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> Data:
     """Read, check and split the data set that the file names; relative paths are relative to `folder`.
 
-    The same `seed` gives the same split. Raises DataError.
+    The same `seed` gives the same split. With `missing`, values of a table may be missing: the model fills them.
+    Raises DataError.
     """
     try:
         raw = read(spec, folder)
-        return prepared(raw, spec.validation, seed)
+        return prepared(raw, spec.validation, seed, missing)
     except DataError as error:
         raise DataError(f"data {spec.kind}: {spec.location}: {error}") from error.__cause__
 
 
-def prepared(raw: Raw, fraction: float, seed: int) -> Data:
-    """Check and split what a source gave. Raises DataError."""
-    x = check_examples("x", raw.x, raw.feature_names)
-    labels = check_labels(raw)
+def prepared(raw: Raw, fraction: float, seed: int, missing: bool = False) -> Data:
+    """Check and split what a source gave, and put it into numbers. Raises DataError."""
+    x = check_examples("x", raw.x, raw.feature_names, missing)
+    labels, weights = check_labels(raw), check_weights(raw)
     if len(x) != len(labels.y):
         raise DataError(f"x has {len(x)} examples and y has {len(labels.y)} labels; expected as many")
     if raw.x_validation is None or labels.y_validation is None:
-        train, held = split(labels.y, fraction, seed, labels.class_names)
-        x_train, x_validation = x[train], x[held]
+        classes = labels.class_names if labels.y.ndim == 1 else None
+        train, held = split(labels.y, fraction, seed, classes)
+        x_train, x_validation = _rows(x, train), _rows(x, held)
         y_train, y_validation = labels.y[train], labels.y[held]
+        weights = None if weights is None else weights[train]
     else:
-        x_train, x_validation = x, check_examples("x_validation", raw.x_validation, raw.feature_names)
+        x_train, x_validation = x, check_examples("x_validation", raw.x_validation, raw.feature_names, missing)
         y_train, y_validation = labels.y, labels.y_validation
-        if len(x_validation) != len(y_validation):
-            raise DataError(
-                f"x_validation has {len(x_validation)} examples and y_validation {len(y_validation)} labels"
-            )
-        if x_validation.shape[1:] != x_train.shape[1:]:
-            raise DataError(
-                f"examples of x have shape {x_train.shape[1:]}, those of x_validation {x_validation.shape[1:]}"
-            )
-        x_validation = x_validation.astype(x_train.dtype, copy=False)
-    parts = tuple(np.ascontiguousarray(part) for part in (x_train, y_train, x_validation, y_validation))
-    for part in parts:
+        _check_alike(x_train, x_validation, y_train, y_validation)
+    put = _in_numbers(x_train, x_validation, raw)
+    parts = [np.ascontiguousarray(part) for part in (put.x_train, y_train, put.x_validation, y_validation)]
+    for part in (*parts, *([] if weights is None else [weights])):
         part.flags.writeable = False
-    return _measured(raw, parts, labels.class_names)
+    return _measured(raw, put, parts, labels, weights)
 
 
-def _measured(raw: Raw, parts: tuple[Array, ...], class_names: tuple[str, ...] | None) -> Data:
+def _rows(x: Examples, rows: Array) -> Examples:
+    if isinstance(x, pd.DataFrame):
+        return x.iloc[rows]
+    return x[rows] if isinstance(x, np.ndarray) else [x[row] for row in rows]
+
+
+def _check_alike(x: Examples, held: Examples, y: Array, y_held: Array) -> None:
+    if len(held) != len(y_held):
+        raise DataError(f"x_validation has {len(held)} examples and y_validation {len(y_held)} labels")
+    if y_held.shape[1:] != y.shape[1:]:
+        raise DataError(f"y has {y.shape[1]} labels, y_validation {y_held.shape[1]}")
+    if type(x) is not type(held):
+        raise DataError(f"x is a {type(x).__name__}, x_validation a {type(held).__name__}; expected the same")
+    if isinstance(x, pd.DataFrame) and isinstance(held, pd.DataFrame):
+        lacking = [str(column) for column in x.columns if column not in held.columns]
+        if lacking:
+            raise DataError(f"x_validation lacks the columns {', '.join(lacking[:10])}")
+    if isinstance(x, np.ndarray) and isinstance(held, np.ndarray) and x.shape[1:] != held.shape[1:]:
+        raise DataError(f"examples of x have shape {x.shape[1:]}, those of x_validation {held.shape[1:]}")
+
+
+def _check_present(x_train: Array, names: Sequence[str] | None) -> None:
+    """Check that each column of a table has a value that training can see. Raises DataError."""
+    if x_train.ndim == 2 and (empty := np.flatnonzero(np.isnan(x_train).all(axis=0))).size:
+        columns = ", ".join(str(names[column] if names else column) for column in empty[:10])
+        raise DataError(f"no values in the training part of column {columns}; ignore it")
+
+
+@dataclass(frozen=True)
+class _Put:
+    """Examples in numbers, and what the numbers mean."""
+
+    x_train: Array
+    x_validation: Array
+    columns: tuple[Column, ...] | None = None
+    vocabulary: tuple[str, ...] | None = None
+    padding: Any = None
+
+
+def _in_numbers(x: Any, held: Any, raw: Raw) -> _Put:
+    """Put tables, texts and sequences into one array each, as the training part alone says. Raises DataError."""
+    if isinstance(x, pd.DataFrame):
+        columns = tables.fitted(x)
+        both = tables.encoded(x, columns), tables.encoded(held, columns)
+        return _Put(*both, columns if any(column.categories for column in columns) else None)
+    if isinstance(x, np.ndarray):
+        if x.dtype.kind in "OU":
+            made = tokens(x, held, raw.length)
+            return _Put(made.x_train, made.x_validation, vocabulary=made.vocabulary)
+        if x.ndim != 3 or raw.length is None:
+            _check_present(x, raw.feature_names)
+            return _Put(x, held.astype(x.dtype, copy=False))
+    return _sequences(list(x), list(held), raw)
+
+
+def _sequences(x: list[Array], held: list[Array], raw: Raw) -> _Put:
+    if x[0].shape[1:] != held[0].shape[1:]:
+        raise DataError(f"x has sequences of {x[0].shape[1]} features, x_validation of {held[0].shape[1]}")
+    length = raw.length or max(map(len, x))
+    return _Put(padded(x, length, raw.padding), padded(held, length, raw.padding), padding=raw.padding)
+
+
+def _measured(raw: Raw, put: _Put, parts: list[Array], labels: Labels, weights: Array | None) -> Data:
     """Add what a model must know: scales of the training part alone, and the fingerprint."""
     x_train, y_train, x_validation, y_validation = parts
-    table = x_train.ndim == 2
-    regression = class_names is None
-    deviation = float(y_train.std(dtype=np.float64)) if regression else 1.0
+    task, deviation = _task(labels), 1.0
+    if task == "regression":
+        deviation = float(y_train.std(dtype=np.float64)) or 1.0
+    meaning = [thing for thing in (put.columns, put.vocabulary, put.padding) if thing is not None]
+    names = labels.class_names
+    table = x_train.ndim == 2 and put.vocabulary is None
     return Data(
         x_train=x_train,
         y_train=y_train,
         x_validation=x_validation,
         y_validation=y_validation,
-        task="regression" if regression else "classification",
-        classes=None if class_names is None else len(class_names),
-        class_names=class_names,
-        feature_names=raw.feature_names,
-        minimum=min(0.0, float(x_train.min())),
+        task=task,
+        classes=None if names is None else len(names),
+        class_names=names,
+        feature_names=tuple(column.name for column in put.columns) if put.columns else raw.feature_names,
+        minimum=min(0.0, float(np.nanmin(x_train))),
         maximum=_maximum(x_train),
-        mean=_locked(x_train.mean(axis=0, dtype=np.float64)) if table else None,
-        variance=_locked(x_train.var(axis=0, dtype=np.float64)) if table else None,
-        target_mean=float(y_train.mean(dtype=np.float64)) if regression else 0.0,
-        target_deviation=deviation or 1.0,
-        fingerprint=fingerprint(parts),
+        mean=_locked(np.nanmean(x_train, axis=0, dtype=np.float64)) if table else None,
+        variance=_locked(np.nanvar(x_train, axis=0, dtype=np.float64)) if table else None,
+        target_mean=float(y_train.mean(dtype=np.float64)) if task == "regression" else 0.0,
+        target_deviation=deviation,
+        fingerprint=fingerprint([*parts, *([] if weights is None else [weights])], meaning),
+        columns=put.columns,
+        vocabulary=put.vocabulary,
+        missing=table and bool(np.isnan(x_train).any() or np.isnan(x_validation).any() or _absent(put, parts)),
+        padding=put.padding,
+        sample_weight_train=weights,
     )
+
+
+def _task(labels: Labels) -> Any:
+    if labels.class_names is None:
+        return "regression"
+    return "classification" if labels.y.ndim == 1 else "multi_label"
+
+
+def _absent(put: _Put, parts: list[Array]) -> bool:
+    """Return whether a category is missing anywhere."""
+    codes = [position for position, column in enumerate(put.columns or ()) if column.categories]
+    return any(bool((x[:, codes] == MISSING).any()) for x in (parts[0], parts[2]))
 
 
 def _maximum(x: Array) -> float:
     """Return what the examples are divided by: 255 for bytes, else the largest size of a value if that is above 1."""
     if x.dtype == np.uint8:
         return 255.0
-    return max(1.0, float(x.max()), -float(x.min()))
+    return max(1.0, float(np.nanmax(x)), -float(np.nanmin(x)))
 
 
-def _locked(array: Array) -> Array:
-    array = array.astype(np.float32)
-    array.flags.writeable = False
-    return array
+def _locked(array: Any) -> Array:
+    locked = np.array(array, np.float32)
+    locked.flags.writeable = False
+    return locked

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spaces.errors import did_you_mean
 from spaces.spec import DataSpec
 from trainers import user_code
-from trainers.data.data import DataError, Raw
-from trainers.data.table import read_table
+from trainers.data.data import DataError, Examples, Raw
+from trainers.data.documentation import read_documentation
+from trainers.data.sequences import are_sequences
+from trainers.data.table import of_one_kind, read_csv, read_parquet
 from trainers.words.datasets import KERAS_SETS, SETS
 
 IMAGE_SIZE = (32, 32)
@@ -27,7 +30,9 @@ def read(spec: DataSpec, folder: Path) -> Raw:
         "set": lambda: replace(read_set(spec.location), **options),
         "keras": lambda: replace(read_keras(spec.location), **options),
         "npz": lambda: read_npz(_existing(folder / spec.location), options),
-        "csv": lambda: read_table(_existing(folder / spec.location), options),
+        "csv": lambda: read_csv(_existing(folder / spec.location), options),
+        "parquet": lambda: read_parquet(_existing(folder / spec.location), options),
+        "texts": lambda: read_texts(_existing(folder / spec.location), options),
         "images": lambda: read_images(_existing(folder / spec.location), options),
         "function": lambda: read_function(spec.location, folder, options),
     }
@@ -40,22 +45,29 @@ def _near(word: str, known: Iterable[str]) -> str:
 
 
 def _existing(path: Path) -> Path:
-    if path.exists():
+    if path.exists() or ("*" in path.name and path.parent.is_dir()):
         return path
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     raise DataError(f"no such file: {path}{did_you_mean(path.name, siblings)}")
 
 
 def read_set(name: str) -> Raw:
-    """Return one of the sets that scikit-learn ships: https://scikit-learn.org/stable/datasets/toy_dataset.html."""
+    """Return one of the sets that are always there.
+
+    All but SciPy's docstrings are scikit-learn's: https://scikit-learn.org/stable/datasets/toy_dataset.html.
+    """
     known = [entry.name for entry in SETS]
     if name not in known:
         raise DataError(f"no data set '{name}'{_near(name, known)}")
+    if name == "scipy_docs":
+        return read_documentation()
     from sklearn import datasets
 
-    bunch = getattr(datasets, f"load_{name}")()
-    if name == "digits":
-        return Raw(bunch.images[..., None].astype(np.float32), bunch.target, class_names=tuple("0123456789"))
+    bunch = getattr(datasets, f"load_{name.replace('digit_rows', 'digits')}")()
+    if name in ("digits", "digit_rows"):
+        images = bunch.images.astype(np.float32)
+        x = images if name == "digit_rows" else images[..., None]
+        return Raw(x, bunch.target, class_names=tuple("0123456789"))
     names = tuple(str(value) for value in bunch.target_names) if "target_names" in bunch else None
     features = tuple(str(value) for value in bunch.feature_names)
     return Raw(bunch.data, bunch.target, class_names=names, feature_names=features)
@@ -103,6 +115,7 @@ def read_npz(path: Path, options: Mapping[str, Any]) -> Raw:
         array(options.get("y", "y")),
         *_validation(arrays),
         task=options.get("task"),
+        weights=array(options["weights"]) if options.get("weights") else None,
     )
 
 
@@ -141,8 +154,30 @@ def read_images(path: Path, options: Mapping[str, Any]) -> Raw:
     return Raw(x, y, class_names=names)
 
 
+def read_texts(path: Path, options: Mapping[str, Any]) -> Raw:
+    """Return the texts (UTF-8) below a folder per class, in the order of the files' names."""
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
+    if not folders:
+        raise DataError(f"{path} has no folders; expected one folder of text files per class")
+    files = [(file, number) for number, folder in enumerate(folders) for file in sorted(folder.rglob("*.txt"))]
+    empty = [folder.name for number, folder in enumerate(folders) if number not in {owner for _, owner in files}]
+    if empty:
+        raise DataError(f"{path}: no text files (txt) in {', '.join(empty[:10])}")
+    try:
+        texts = [file.read_text(encoding="utf-8") for file, _ in files]
+    except (UnicodeDecodeError, OSError) as error:
+        raise DataError(f"{path}: a file can't be read as UTF-8 text: {error}") from error
+    names = tuple(folder.name for folder in folders)
+    y = np.array([number for _, number in files])
+    return Raw(np.array(texts, object), y, class_names=names, length=options.get("length"))
+
+
 def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> Raw:
-    """Return what the user's function does: (x, y), with (…, x_validation, y_validation) or not, or a dict of these."""
+    """Return what the user's function does: (x, y), with (…, x_validation, y_validation) or not, or a dict of these.
+
+    x: an array, texts, a pandas DataFrame, or a list of sequences (arrays of different lengths). The dict may also hold
+    class_names and sample_weight (n,).
+    """
     try:
         function = user_code.function(reference, folder, ())
     except user_code.FindError as error:
@@ -151,21 +186,37 @@ def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> R
         given = function()
     except Exception as error:
         raise DataError(f"the function failed {user_code.told(error)}") from error
-    task = options.get("task")
-    if isinstance(given, Mapping):
-        x, y = (given.get(name, given.get(f"{name}_train")) for name in ("x", "y"))
-        if x is None or y is None:
-            raise DataError(f"the function returned a dict of {sorted(given)}; expected x and y")
-        names = given.get("class_names")
-        return Raw(
-            np.asarray(x), np.asarray(y), *_validation(given), task=task, class_names=tuple(names) if names else None
-        )
     if isinstance(given, tuple) and len(given) in (2, 4):
-        x, y, x_validation, y_validation = (*(np.asarray(part) for part in given), None, None)[:4]
-        assert x is not None
-        assert y is not None
-        return Raw(x, y, x_validation, y_validation, task=task)
-    raise DataError(
-        f"the function returned a {type(given).__name__}; "
-        "expected (x, y), (x_train, y_train, x_validation, y_validation), or a dict with x and y"
+        given = dict(zip(("x", "y", "x_validation", "y_validation"), given, strict=False))
+    if not isinstance(given, Mapping):
+        raise DataError(
+            f"the function returned a {type(given).__name__}; "
+            "expected (x, y), (x_train, y_train, x_validation, y_validation), or a dict with x and y"
+        )
+    x, y = (given.get(name, given.get(f"{name}_train")) for name in ("x", "y"))
+    if x is None or y is None:
+        raise DataError(f"the function returned a dict of {sorted(given)}; expected x and y")
+    x_validation, y_validation = _validation(given)
+    names, weights = given.get("class_names"), given.get("sample_weight")
+    return Raw(
+        _examples(x),
+        np.asarray(y),
+        None if x_validation is None else _examples(x_validation),
+        None if y_validation is None else np.asarray(y_validation),
+        class_names=tuple(names) if names else None,
+        feature_names=tuple(map(str, x.columns)) if isinstance(x, pd.DataFrame) else None,
+        weights=None if weights is None else np.asarray(weights),
+        **options,
     )
+
+
+def _examples(x: Any) -> Examples:
+    """Return what can be an array as one, and tables and sequences of different lengths as they are."""
+    if isinstance(x, pd.DataFrame):
+        table: Examples = of_one_kind(x.rename(columns=str))
+        return table
+    if are_sequences(x) and len({np.shape(item) for item in x}) > 1:
+        return list(x)
+    if not isinstance(x, np.ndarray) and hasattr(x, "to_list"):  # tf.RaggedTensor
+        return list(x.to_list())
+    return np.asarray(x)
