@@ -25,7 +25,7 @@ from search.study.history import best, look
 from search.study.study import UNREAD, Study
 from search.study.trial import OwnedTrial
 from search.text import count
-from trainers import find, runtime
+from trainers import find, runtime, words
 from trainers.contract import Train, TrialOver
 from trainers.user_code import FindError
 
@@ -71,7 +71,7 @@ class Worker:
         if spec.data is None:
             raise InputError(f"{spec.file}: the trainer asks for run.data, but the file has no `data:`")
         try:
-            loaded = datasets.load(spec.data, spec.folder, self.study.seed)
+            loaded = datasets.load(spec.data, spec.folder, self.study.seed, words.fills_missing(spec))
         except datasets.DataError as error:
             raise InputError(str(error)) from error
         self.study.storage.again(lambda: self.study.same_data(loaded.fingerprint))

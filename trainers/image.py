@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from trainers import blocks
+from trainers import blocks, preprocessing
 from trainers.backbones import backbone
 from trainers.data import Data, DataError
 from trainers.words.builtin import IMAGE
@@ -29,10 +29,9 @@ def build(params: Mapping[str, Any], data: Data, folder: Path = Path()) -> keras
         )
     words = read(IMAGE, params)
     inputs = keras.Input(data.input_shape)
+    x = preprocessing.image(inputs, params, data, scaled=not words["backbone"])
     if words["backbone"]:
-        x = backbone(inputs, words["backbone"], data, folder)
-    else:
-        x = keras.layers.Rescaling(1 / data.maximum)(inputs)
+        x = backbone(x, words["backbone"], data, folder)
     default = () if words["backbone"] else TWO_CONVOLUTIONS
     x = blocks.stack(x, default if words["layers"] is None else words["layers"], default="conv")
     x = blocks.head(x, words["head"])

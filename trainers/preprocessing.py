@@ -41,9 +41,14 @@ def inputs(params: Mapping[str, Any], data: Data) -> tuple[Any, Any]:
     return start, start if prepared is None else prepared(start, params, data)
 
 
-def image(x: Any, params: Mapping[str, Any], data: Data) -> Any:
-    """Resize, crop and scale images (n, height, width, channels). Raises DataError."""
+def image(x: Any, params: Mapping[str, Any], data: Data, scaled: bool = True) -> Any:
+    """Resize, crop and (if `scaled`) scale images (n, height, width, channels), or scale volumes. Raises DataError."""
     words = _words(IMAGE_PREPROCESSING, params)
+    if len(x.shape) != 4 and (words["resize"] or words["crop"]):
+        raise DataError(
+            f"preprocessing.resize and crop: received examples of shape {data.input_shape}; expected images "
+            "(height, width, channels). Leave them out"
+        )
     if words["resize"]:
         x = keras.layers.Resizing(*_size(words["resize"]), dtype="float32")(x)
     if words["crop"]:
@@ -54,6 +59,8 @@ def image(x: Any, params: Mapping[str, Any], data: Data) -> Any:
                 "expected no more than they have"
             )
         x = keras.layers.CenterCrop(height, width, dtype="float32")(x)
+    if not scaled:
+        return x
     name, options = one_word(_kind(IMAGE_PREPROCESSING, "scale"), words["scale"])
     if name.name == "rescale":
         factor = 1 / data.maximum if options["factor"] is None else options["factor"]

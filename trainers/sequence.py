@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import keras
-import numpy as np
 
-from trainers import blocks
+from trainers import blocks, preprocessing
 from trainers.data import Data, DataError
-from trainers.data.data import Array
 from trainers.words.builtin import SEQUENCE
 from trainers.words.reading import read
 
@@ -33,19 +30,10 @@ def build(params: Mapping[str, Any], data: Data) -> keras.Model:
         x = blocks.embedded(inputs, words["embedding"]["values"], words["embedding"])
     else:
         x = inputs if len(data.input_shape) == 2 else keras.layers.Reshape((data.input_shape[0], 1))(inputs)
-        mean, variance = moments(data)
-        x = keras.layers.Normalization(mean=mean, variance=variance)(x)
+        x = preprocessing.sequence(x, params, data)
     if words["positions"] == "learned":
         x = blocks.positioned(x)
     x = blocks.stack(x, words["layers"], default="gru")
     x = blocks.head(x, words["head"])
     x = blocks.stack(x, words["dense"], default="dense", name="dense")
     return keras.Model(inputs, blocks.output(x, data))
-
-
-@lru_cache(maxsize=1)
-def moments(data: Data) -> tuple[Array, Array]:
-    """Return mean and variance of each feature over all steps of the training part, float32 (features,)."""
-    x = data.x_train if data.x_train.ndim == 3 else data.x_train[..., None]
-    mean, variance = (getattr(x, name)(axis=(0, 1), dtype=np.float64) for name in ("mean", "var"))
-    return mean.astype(np.float32), variance.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The built-in trainer for tables of numbers: dense blocks."""
+"""The built-in trainer for tables of numbers and categories: dense blocks."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import keras
 
-from trainers import blocks
+from trainers import blocks, preprocessing
 from trainers.data import Data, DataError
 from trainers.words.builtin import TABULAR
 from trainers.words.reading import read
 
 
 def build(params: Mapping[str, Any], data: Data) -> keras.Model:
-    """Return a model from raw rows (n, features) to logits (n, classes) or targets (n, 1), float32."""
-    if data.mean is None or data.variance is None:
+    """Return a model from rows (n, columns), categories as codes, to logits (n, classes) or targets (n, 1), float32."""
+    if len(data.input_shape) != 1 or data.vocabulary is not None:
         raise DataError(
             f"the trainer 'tabular' received examples of shape {data.input_shape}; expected (features,). "
             "For images write trainer: image"
         )
     words = read(TABULAR, params)
     inputs = keras.Input(data.input_shape)
-    x = keras.layers.Normalization(mean=data.mean, variance=data.variance)(inputs)
+    x = preprocessing.table(inputs, params, data)
     x = blocks.stack(x, words["layers"], default="dense")
     return keras.Model(inputs, blocks.output(x, data))

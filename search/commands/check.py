@@ -37,14 +37,14 @@ def _built(spec: StudySpec) -> list[str]:
     if spec.trainer.kind == "loop":
         raise InputError(f"{spec.file}: --build builds models, but this trainer is a loop of your own", "leave it out")
     from search.study.preview import first
-    from trainers import data, find, runtime
+    from trainers import data, find, runtime, words
     from trainers.user_code import FindError
 
     runtime.prepare()
     seed = spec.algorithm.seed or 0
     assert spec.data is not None  # the reader demands it of all but loops
     try:
-        loaded = data.load(spec.data, spec.folder, seed)
+        loaded = data.load(spec.data, spec.folder, seed, words.fills_missing(spec))
         drawn = first(spec, seed, MODELS)
         previews = [find.build_only(spec.trainer, spec.folder, parameters, loaded) for parameters in drawn]
     except (data.DataError, FindError) as error:

@@ -8,8 +8,9 @@ from spaces import vocabulary as kinds
 from spaces.spec import TrainerSpec
 from trainers.words.builtin import BUILTIN, EVERY_WORD, vocabulary
 from trainers.words.checking import check
+from trainers.words.preprocessing import fills_missing
 
-__all__ = ["BUILTIN", "check", "schema", "space_schema", "vocabulary"]
+__all__ = ["BUILTIN", "check", "fills_missing", "schema", "space_schema", "vocabulary"]
 
 
 def schema(trainer: TrainerSpec) -> dict[str, Any]:

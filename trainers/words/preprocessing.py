@@ -121,6 +121,14 @@ SEQUENCE_PREPROCESSING = Options(
 )
 
 
+def _merged(*tables: Options) -> Options:
+    return Options(tuple({option.name: option for table in tables for option in table.options}.values()))
+
+
+EVERY_PREPROCESSING = _merged(IMAGE_PREPROCESSING, SEQUENCE_PREPROCESSING, TABLE_PREPROCESSING)
+"""The words for whatever data, where the trainer doesn't tell: a model of the user's own."""
+
+
 def preprocessing(table: Options) -> Option:
     """Return the key `preprocessing` with one of the tables above."""
     return Option("preprocessing", table, None, "How raw values are prepared; part of the saved model.")
