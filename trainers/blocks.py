@@ -13,7 +13,8 @@ import keras
 from trainers.blocks_layers import RECURRENT, builder, pooled, rank
 from trainers.data import Data, DataError
 from trainers.weights import initializer
-from trainers.words.layers import block
+from trainers.words.layers import EMBEDDING, block
+from trainers.words.reading import read
 
 Words = Mapping[str, Any]
 
@@ -53,8 +54,9 @@ def _shown(words: Words) -> str:
     return ", ".join(f"{name}: {value}" for name, value in words.items() if value not in (None, False, 0, "none"))
 
 
-def embedded(numbers: Any, values: int, words: Words) -> Any:
+def embedded(numbers: Any, values: int, params: Words) -> Any:
     """Return a vector (n, time, size) for each whole number from 0 to `values` - 1 of (n, time)."""
+    words = read(EMBEDDING, params)
     start = initializer(words["initializer"])
     x = keras.layers.Embedding(values, words["size"], embeddings_initializer=start)(numbers)
     return keras.layers.SpatialDropout1D(words["dropout"])(x) if words["dropout"] else x

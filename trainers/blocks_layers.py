@@ -146,6 +146,9 @@ def _recurrent(kind: Callable[..., Any]) -> Callable[..., Any]:
         given |= {key: words[key] for key in ("activation", "recurrent_dropout", "return_sequences")}
         layer = kind(words["units"], **given)
         x = (keras.layers.Bidirectional(layer) if words["bidirectional"] else layer)(x, mask=mask)
+        if mask is not None:
+            # The layer hangs its mask on its output, and Keras warns where a later layer has no use for it.
+            x = keras.ops.copy(x)
         return dropped(normalized(x, words["normalization"]), words["dropout"])
 
     return build

@@ -15,7 +15,7 @@ from spaces.vocabulary import Either, Flag, Kind, OneOf, OneWord, Option, Option
 from trainers.words.reading import read
 from trainers.words.weights import ACTIVATION, ACTIVATIONS, INITIALIZER, MATRIX_REGULARIZER, REGULARIZER, WIDTH
 
-__all__ = ["ACTIVATIONS", "CONV", "DENSE", "KINDS", "LAYERS", "LayerKind", "block", "blocks"]
+__all__ = ["ACTIVATIONS", "CONV", "DENSE", "EMBEDDING", "KINDS", "LAYERS", "LayerKind", "block", "blocks"]
 
 NORMALIZATIONS = ("none", "batch", "layer", "group", "rms")
 
@@ -115,6 +115,13 @@ TRANSFORMER = Options(
         *_HEADS,
         Option("feed_forward", Real(0, low_open=True), 4.0, "Width of the two dense layers' inside, over channels."),
         _activation("gelu"),
+    )
+)
+EMBEDDING = Options(
+    (
+        Option("size", WIDTH, 64, "Length of the vector that stands for each number or word."),
+        Option("initializer", INITIALIZER, {"random_uniform": {}}, "How the vectors start."),
+        Option("dropout", _SHARE, 0.0, "Share of the vectors' channels dropped in training."),
     )
 )
 _RATE = Option("rate", _SHARE, 0.5, "Share that is dropped in training.")
