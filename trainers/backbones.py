@@ -25,8 +25,6 @@ def backbone(images: Any, value: Any, data: Data, folder: Path) -> Any:
         raise DataError(f"backbone: received images of {data.input_shape[-1]} channels; expected 1 or 3")
     build = keras_object(word.target)
     x = _pixels(images, data)
-    if words["resize"]:
-        x = keras.layers.Resizing(words["resize"], words["resize"])(x)
     network = _network(word.name, build, tuple(x.shape[1:]), words["weights"], folder)
     given = words["weights"] != "none"
     first = words["trainable_from"]
@@ -52,7 +50,9 @@ def _network(name: str, build: Any, shape: tuple[int, ...], weights: str, folder
     try:
         network = build(include_top=False, weights=None, input_shape=shape)
     except ValueError as error:
-        raise DataError(f"backbone {name}: can't take images of shape {shape}: {error}; try resize: 96") from error
+        raise DataError(
+            f"backbone {name}: can't take images of shape {shape}: {error}; try preprocessing: {{resize: 96}}"
+        ) from error
     if weights == "none":
         return network
     if weights == "imagenet":

@@ -51,6 +51,12 @@ def normalized(x: Any, kind: str) -> Any:
     return x
 
 
+def activated(name: str, x: Any) -> Any:
+    """Add the activation of that name."""
+    # Keras' Activation layer expects that the shape stays, and glu halves the channels.
+    return keras.activations.glu(x) if name == "glu" else keras.layers.Activation(name)(x)
+
+
 def dropped(x: Any, share: float) -> Any:
     """Add dropout, unless it would drop nothing."""
     return keras.layers.Dropout(share)(x) if share else x
@@ -73,7 +79,7 @@ def _general(words: Words) -> dict[str, Any]:
 def dense(x: Any, words: Words, mask: Any = None) -> Any:
     """Add a fully connected layer, normalization, activation and dropout."""
     x = keras.layers.Dense(words["units"], **_general(words), **kernel(words))(x)
-    x = keras.layers.Activation(words["activation"])(normalized(x, _normalization(words)))
+    x = activated(words["activation"], normalized(x, _normalization(words)))
     return dropped(x, words["dropout"])
 
 
@@ -86,7 +92,7 @@ def _convolution(name: str, parts: Sequence[str]) -> Callable[..., Any]:
         for part in parts:
             given |= kernel(words, part)
         x = ranked(name, x)(**given, **_general(words))(x)
-        x = keras.layers.Activation(words["activation"])(normalized(x, _normalization(words)))
+        x = activated(words["activation"], normalized(x, _normalization(words)))
         if words["pool"] != "none" and min(x.shape[1:-1]) >= 2:
             x = ranked("MaxPooling" if words["pool"] == "max" else "AveragePooling", x)(2)(x)
         if words["spatial_dropout"]:
@@ -109,20 +115,20 @@ def residual(x: Any, words: Words, mask: Any = None) -> Any:
         return made(x)
 
     shortcut = x
-    y = keras.layers.Activation(words["activation"])(normalized(layer(x, words["kernel_size"], strides), kind))
+    y = activated(words["activation"], normalized(layer(x, words["kernel_size"], strides), kind))
     y = normalized(layer(y, words["kernel_size"], 1), kind)
     if words["squeeze_excite"]:
         y = squeeze_excite(y, {"ratio": words["squeeze_excite"], "activation": words["activation"]})
     if shortcut.shape[1:] != y.shape[1:]:
         shortcut = normalized(layer(x, 1, strides), kind)
-    return keras.layers.Activation(words["activation"])(keras.layers.Add()([shortcut, dropped(y, words["dropout"])]))
+    return activated(words["activation"], keras.layers.Add()([shortcut, dropped(y, words["dropout"])]))
 
 
 def squeeze_excite(x: Any, words: Words, mask: Any = None) -> Any:
     """Weigh the channels by a gate that sees all of them. https://arxiv.org/abs/1709.01507."""
     channels = int(x.shape[-1])
     gate = pooled(x, "average") if rank(x) else x
-    gate = keras.layers.Dense(max(1, round(channels * words["ratio"])), activation=words["activation"])(gate)
+    gate = activated(words["activation"], keras.layers.Dense(max(1, round(channels * words["ratio"])))(gate))
     gate = keras.layers.Dense(channels, activation="sigmoid")(gate)
     if rank(x):
         gate = keras.layers.Reshape((*(1 for _ in range(rank(x))), channels))(gate)
@@ -173,7 +179,7 @@ def transformer(x: Any, words: Words, mask: Any = None) -> Any:
 
     def feed_forward(x: Any) -> Any:
         inside = max(1, round(channels * words["feed_forward"]))
-        x = keras.layers.Dense(inside, activation=words["activation"], **kernel(words))(x)
+        x = activated(words["activation"], keras.layers.Dense(inside, **kernel(words))(x))
         return keras.layers.Dense(channels, **kernel(words))(x)
 
     return _added(attention(x, words, mask), feed_forward, words)

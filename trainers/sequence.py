@@ -22,18 +22,21 @@ def build(params: Mapping[str, Any], data: Data) -> keras.Model:
         )
     words = read(SEQUENCE, params)
     inputs = keras.Input(data.input_shape)
+    single = len(data.input_shape) == 1
+    x = keras.layers.Reshape((data.input_shape[0], 1))(inputs) if single else inputs
     if words["embedding"]:
-        if len(data.input_shape) != 1:
-            raise DataError(
-                f"embedding: received steps of {data.input_shape[1]} numbers; expected one whole number each"
-            )
-        x = blocks.embedded(inputs, words["embedding"]["values"], words["embedding"])
+        if x.shape[-1] != 1:
+            raise DataError(f"embedding: received steps of {x.shape[-1]} numbers; expected one whole number each")
+        # As whole numbers, because half precision would round large ones.
+        x = blocks.embedded(keras.ops.cast(x[..., 0], "int32"), words["embedding"]["values"], words["embedding"])
+        real = None
     else:
-        x = inputs if len(data.input_shape) == 2 else keras.layers.Reshape((data.input_shape[0], 1))(inputs)
         x = preprocessing.sequence(x, params, data)
+        # Sequences of different lengths were filled with steps of zeros.
+        real = None if data.padding is None else keras.ops.any(keras.ops.not_equal(x, 0), axis=-1)
     if words["positions"] == "learned":
         x = blocks.positioned(x)
-    x = blocks.stack(x, words["layers"], default="gru")
-    x = blocks.head(x, words["head"])
+    x = blocks.stack(x, words["layers"], default="gru", mask=real)
+    x = blocks.head(x, words["head"], mask=real)
     x = blocks.stack(x, words["dense"], default="dense", name="dense")
     return keras.Model(inputs, blocks.output(x, data))

@@ -42,6 +42,8 @@ def layers(augment: Mapping[str, Any] | None, data: Data, seed: int) -> list[ker
     colours = chosen.keys() & set(_COLOURS)
     if colours and data.input_shape[-1] != 3:
         raise DataError(f"augment: {', '.join(sorted(colours))} needs 3 channels; received {data.input_shape[-1]}")
+    if "mixup" in chosen and data.columns is not None:
+        raise DataError("augment: mixup can't blend categories, which this table has; leave it out")
     return [
         _layer(word.name, keras_object(word.target), chosen[word.name], data, {"seed": seed + position})
         for position, word in enumerate(table)
@@ -121,7 +123,8 @@ def _jitter(value: Any) -> dict[str, Any]:
 def _range(data: Data) -> tuple[Any, float | None, float | None]:
     """Return what noise is measured by, and the ends that it may not cross: none for tables."""
     if data.variance is not None:
-        return np.sqrt(data.variance), None, None
+        codes = [column.kind == "category" for column in data.columns or ()] or False
+        return np.where(codes, 0, np.sqrt(data.variance)), None, None
     return data.maximum - data.minimum, data.minimum, data.maximum
 
 

@@ -21,9 +21,6 @@ _OPTIONS = Options(
             None,
             "Number of the first layer that is trained on; if left out, none of given weights, all of random ones.",
         ),
-        Option(
-            "resize", Whole(32), None, "Height and width that images are brought to first; as they are if left out."
-        ),
         Option("pool", OneOf(("average", "max")), "average", "From the last feature maps to one vector."),
         Option("dropout", Real(0, 1, high_open=True), 0.0, "Share of that vector dropped in training."),
     )

@@ -13,7 +13,15 @@ from typing import Any
 
 from spaces.vocabulary import Either, Flag, Kind, OneOf, OneWord, Option, Options, Real, Whole, Word
 from trainers.words.reading import read
-from trainers.words.weights import ACTIVATION, ACTIVATIONS, INITIALIZER, MATRIX_REGULARIZER, REGULARIZER, WIDTH
+from trainers.words.weights import (
+    ACTIVATION,
+    ACTIVATIONS,
+    INITIALIZER,
+    MATRIX_REGULARIZER,
+    REGULARIZER,
+    STATE_ACTIVATION,
+    WIDTH,
+)
 
 __all__ = ["ACTIVATIONS", "CONV", "DENSE", "EMBEDDING", "KINDS", "LAYERS", "LayerKind", "block", "blocks"]
 
@@ -92,7 +100,7 @@ RECURRENT = Options(
             None,
             "Give an output for each step; if left out, all but the last block of `layers` do.",
         ),
-        _activation("tanh"),
+        Option("activation", STATE_ACTIVATION, "tanh", "Keras activation of the state."),
         Option("recurrent_dropout", _SHARE, 0.0, "Share of the state dropped between steps."),
         Option("normalization", OneOf(NORMALIZATIONS), "none", "Normalization of the outputs."),
         _DROPOUT,

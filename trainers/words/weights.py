@@ -127,4 +127,6 @@ MATRIX_REGULARIZER = OneWord((*REGULARIZERS, _ORTHOGONAL))
 """For layers whose weights are a matrix: Keras' orthogonal regularizer takes nothing else."""
 
 ACTIVATION = OneOf(ACTIVATIONS)
+STATE_ACTIVATION = OneOf(tuple(name for name in ACTIVATIONS if name != "glu"))
+"""For recurrent layers: `glu` halves the channels, and the state must keep its size."""
 WIDTH = Whole(1)
