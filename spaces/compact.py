@@ -21,9 +21,11 @@ def compact(schema: Schema) -> Schema:
     shared = _Shared()
     top = shared.number(schema)
     uses = Counter(child for form in shared.forms for child in _children(form))
-    often = {n for n, text in enumerate(shared.texts) if uses[n] > 1 and len(text) > _LEAST}
+    sizes = _sizes(shared.forms, shared.texts)
+    numbers = [n for n in range(len(shared.forms)) if uses[n] > 1 and sizes[n] > _LEAST]
+    often = {n: f"s{at}" for at, n in enumerate(numbers)}
     whole: Schema = shared.written(top, often)
-    whole["$defs"] = whole.get("$defs", {}) | {f"shared{n}": shared.written(n, often) for n in sorted(often)}
+    whole["$defs"] = whole.get("$defs", {}) | {name: shared.written(n, often) for n, name in often.items()}
     return whole
 
 
@@ -55,13 +57,21 @@ class _Shared:
             self._by_object[id(schema)] = self._by_text[text]
         return self._by_object[id(schema)]
 
-    def written(self, n: int, often: set[int]) -> Schema:
-        """Return a schema in full, but for what is used often."""
+    def written(self, n: int, often: dict[int, str]) -> Schema:
+        """Return a schema in full, but for what is used often, which has a name."""
 
         def inner(child: _Number) -> Schema:
-            return {"$ref": f"#/$defs/shared{child.n}"} if child.n in often else self.written(child.n, often)
+            return {"$ref": f"#/$defs/{often[child.n]}"} if child.n in often else self.written(child.n, often)
 
         return _mapped(self.forms[n], inner)
+
+
+def _sizes(forms: list[Schema], texts: list[str]) -> list[int]:
+    """Return how long each schema is in full, about; what stands inside another one has the smaller number."""
+    sizes: list[int] = []
+    for form, text in zip(forms, texts, strict=True):
+        sizes.append(len(text) + sum(sizes[child] for child in _children(form)))
+    return sizes
 
 
 def _mapped(schema: Schema, change: Any) -> Schema:

@@ -17,8 +17,8 @@ Schema = dict[str, Any]
 
 def schema(kind: Kind) -> Schema:
     """Return the JSON Schema of what `kind` accepts in the file, searched forms (`float`, `choice`, …) included."""
-    forms = _forms(kind)
-    return {"anyOf": [*forms, parameter("optional", {"anyOf": forms}, {"prior": {"type": "boolean"}})]}
+    forms: Schema = {"anyOf": _forms(kind)}
+    return {"anyOf": [forms, parameter("optional", {"anyOf": [forms]}, {"prior": {"type": "boolean"}})]}
 
 
 def parameter(word: str, value: Schema, options: Schema | None = None, required: tuple[str, ...] = ()) -> Schema:
@@ -147,12 +147,13 @@ def _body(kind: Kind, doc: str, inner: Callable[[Kind], Schema]) -> Schema:
 def _map(kind: Options, inner: Callable[[Kind], Schema]) -> Schema:
     """Return the schema of a map with these keys."""
     properties = {option.name: _property(option, inner) for option in kind.options}
-    required = [option.name for option in kind.options if option.required]
+    names = [option.name for option in kind.options if option.required]
+    required: Schema = {"required": names} if names else {}
     other: Schema | bool = {"$ref": "#/$defs/node"} if inner is schema else {}
     return {
         "type": "object",
         "properties": properties,
-        "required": required,
+        **required,
         "additionalProperties": other if kind.open else False,
     }
 

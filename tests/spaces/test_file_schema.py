@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from search.study.words import PRUNERS, SAMPLERS
+from spaces.compact import compact
 from spaces.document import compose, plain
 from spaces.errors import Problems
 from spaces.reader import parse, read
 from spaces.schema import file_schema
 from spaces.template import template
 from spaces.vocabulary import OneWord, Option, Options, Real, Word, schema
+from trainers import words
 
 SHIPPED = sorted((Path(__file__).parents[2] / "spaces").glob("*.yaml"))
 GENERAL = Draft202012Validator(file_schema())
@@ -99,8 +102,8 @@ def test_schema_refuses_what_the_reader_refuses(right: str, wrong: str) -> None:
 
 def test_words_of_a_trainer_and_of_the_samplers_are_put_in() -> None:
     samplers = OneWord((Word("tpe", Options((Option("gamma", Real(0)),))), Word("random")))
-    words = Options((Option("a", Real(0, 1), doc="A share."),))
-    known = Draft202012Validator(file_schema(schema(words), schema(samplers), schema(samplers)))
+    own = Options((Option("a", Real(0, 1), doc="A share."),))
+    known = Draft202012Validator(file_schema(schema(own), schema(samplers), schema(samplers)))
     Draft202012Validator.check_schema(known.schema)
 
     assert known.is_valid(data(RIGHT + "algorithm: {sampler: {tpe: {gamma: 1}}, pruner: random}"))
@@ -112,7 +115,18 @@ def test_words_of_a_trainer_and_of_the_samplers_are_put_in() -> None:
 
 def test_what_stands_several_times_is_said_once() -> None:
     inner = Options((Option("share", Real(0, 1, high_open=True), doc="A share that is used at many places."),))
-    words = Options(tuple(Option(f"key{n}", inner) for n in range(20)))
-    assert len(json.dumps(file_schema(schema(words)))) < 2 * len(
+    many = Options(tuple(Option(f"key{n}", inner) for n in range(20)))
+    assert len(json.dumps(file_schema(schema(many)))) < 2 * len(
         json.dumps(file_schema(schema(Options((Option("key", inner),)))))
     )
+
+
+def test_the_published_schema_stays_small_enough_for_editors() -> None:
+    whole = file_schema(words.space_schema(), schema(SAMPLERS), schema(PRUNERS))
+    assert len(json.dumps(whole, separators=(",", ":"))) < 300_000
+
+
+def test_a_short_schema_that_holds_a_long_one_is_said_once_too() -> None:
+    inner = {"enum": [f"a word of some length {n}" for n in range(9)]}
+    outer = {"anyOf": [{"anyOf": [inner]}, {"type": "array", "items": {"anyOf": [inner]}}]}
+    assert json.dumps(compact(outer)).count("length 3") == 1
