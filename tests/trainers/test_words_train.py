@@ -11,8 +11,6 @@ from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
 
 from trainers import find
 from trainers.contract import Diverged
-from trainers.training.optimizer import keras_object
-from trainers.words.layers import ACTIVATIONS, LAYERS
 from trainers.words.reading import one_word
 from trainers.words.schedules import SCHEDULE
 from trainers.words.training import PRECISIONS
@@ -88,13 +86,6 @@ def test_more_pooling_than_pixels_is_left_out() -> None:
 
     model = build({"layers": [{"filters": 2}] * 6}, few_digits())
     assert sum(isinstance(layer, keras.layers.MaxPooling2D) for layer in model.layers) == 3
-
-
-def test_every_activation_and_layer_word_is_known_to_keras() -> None:
-    for name in ACTIVATIONS:
-        assert callable(keras.activations.get(name))
-    for word in LAYERS:
-        assert issubclass(keras_object(word.target), keras.layers.Layer)
 
 
 def test_one_word_is_read_as_text_or_as_a_map_and_another_is_refused() -> None:

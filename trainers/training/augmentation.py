@@ -7,18 +7,21 @@ is validated and saved takes raw examples and leaves them as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import keras
 import numpy as np
 
+from spaces.vocabulary import Word
 from trainers.data import Data, DataError
 from trainers.training.optimizer import keras_object
 from trainers.words.augmentation import AUGMENTATIONS, TABLE_AUGMENTATIONS
 from trainers.words.reading import read
 
 _FLIPS = {"horizontal": "horizontal", "vertical": "vertical", "both": "horizontal_and_vertical"}
+SATURATION = (0.0, 1.0)
+"""Keras cuts the saturation, a share whatever the range of the colours, off at the ends of `value_range`."""
 _COLOURS = ("saturation", "hue", "grayscale", "color_jitter")
 
 
@@ -31,24 +34,37 @@ def layers(augment: Mapping[str, Any] | None, data: Data, seed: int) -> list[ker
     chosen = {name: value for name, value in (augment or {}).items() if value is not None and value != 0}
     if not chosen:
         return []
-    table = {3: AUGMENTATIONS, 1: TABLE_AUGMENTATIONS}.get(len(data.input_shape), ())
-    unknown = chosen.keys() - {word.name for word in table}
+    table = _table(data)
+    _check(chosen.keys(), table, data)
+    return [
+        _layer(word.name, keras_object(word.target), chosen[word.name], data, {"seed": seed + position})
+        for position, word in enumerate(table)
+        if word.name in chosen
+    ]
+
+
+def _table(data: Data) -> tuple[Word, ...]:
+    """Return the augmentations that this kind of data can have."""
+    if data.vocabulary is not None:
+        return ()
+    return {3: AUGMENTATIONS, 1: TABLE_AUGMENTATIONS}.get(len(data.input_shape), ())
+
+
+def _check(chosen: Set[str], table: tuple[Word, ...], data: Data) -> None:
+    unknown = chosen - {word.name for word in table}
     if unknown:
         what = ", ".join(word.name for word in table) or "no augmentation"
         raise DataError(
             f"augment: {', '.join(sorted(unknown))} is for images; the examples have shape {data.input_shape}. "
             f"Leave it out; for these there is {what}"
         )
-    colours = chosen.keys() & set(_COLOURS)
+    colours = chosen & set(_COLOURS)
     if colours and data.input_shape[-1] != 3:
         raise DataError(f"augment: {', '.join(sorted(colours))} needs 3 channels; received {data.input_shape[-1]}")
+    if chosen & {"saturation", "color_jitter"} and data.minimum < 0:
+        raise DataError(f"augment: saturation needs colours from 0 on; received values down to {data.minimum}")
     if "mixup" in chosen and data.columns is not None:
         raise DataError("augment: mixup can't blend categories, which this table has; leave it out")
-    return [
-        _layer(word.name, keras_object(word.target), chosen[word.name], data, {"seed": seed + position})
-        for position, word in enumerate(table)
-        if word.name in chosen
-    ]
 
 
 def augmented(layers: Sequence[keras.layers.Layer], x: Any, y: Any) -> tuple[Any, Any]:
@@ -89,9 +105,12 @@ def _layer(name: str, kind: Callable[..., Any], value: Any, data: Data, seed: Ma
         case "contrast" | "brightness" | "hue":
             return kind(value, value_range=limits, **options)
         case "saturation":
-            return kind(_around(value), value_range=limits, **options)
+            return kind(_around(value), value_range=SATURATION, **options)
         case "color_jitter":
-            return kind(value_range=limits, **_jitter(value), **options)
+            layer = kind(value_range=limits, **_jitter(value), **options)
+            if layer.random_saturation is not None:
+                layer.random_saturation.value_range = SATURATION
+            return layer
         case "rand_augment":
             words = _read("rand_augment", value)
             return kind(limits, words["operations"], words["strength"], **options)
