@@ -1,4 +1,4 @@
-"""The compiled epoch gives what `model.fit` gives."""
+"""A whole epoch as one program: with any batch size, in slices, and the same where data is streamed."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fake_run import IMAGE, FakeRun, few_digits, few_patients, few_tumours
+from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
 
 from trainers import find
 from trainers.contract import TrialOver
 from trainers.data import Data
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
-from trainers.training import compiling, loop, streaming, train
+from trainers.training import compiling, loop, ready, streaming
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.order import order
+from trainers.words.reading import read
+from trainers.words.training import OPTIONS
 
 BATCH = 32
 
@@ -31,36 +33,15 @@ def model_for(data: Data, words: dict[str, Any] | None = None) -> tuple[keras.Mo
     x = layers.Flatten()(layers.Rescaling(1 / data.maximum)(inputs))
     x = layers.BatchNormalization()(layers.Dense(8, activation="relu", kernel_regularizer="l2")(x))
     model = keras.Model(inputs, layers.Dense(data.classes or 1)(x))
-    aim = compiling.goal(model, data, (words or {}).get("label_smoothing", 0.0))
-    optimizer = keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(0.01, 12), weight_decay=0.01, global_clipnorm=1.0
-    )
+    aim = compiling.goal(model, data, read(OPTIONS, words or {}))
+    optimizer = keras.optimizers.Adam(0.01, weight_decay=0.01, global_clipnorm=1.0)
     model.compile(optimizer, loss=aim.loss, metrics=aim.metrics)
+    compiling.make_state(model, data, aim.encode)
     return model, aim.encode
 
 
-@pytest.mark.parametrize("load", [few_digits, few_tumours, few_patients])
-def test_losses_and_metrics_are_those_of_fit(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    data = load()
-    fitted, _ = model_for(data)
-    history = fitted.fit(
-        data.x_train,
-        data.y_train,
-        batch_size=BATCH,
-        epochs=3,
-        shuffle=False,
-        validation_data=(data.x_validation, data.y_validation),
-        verbose=0,
-    ).history
-
-    monkeypatch.setattr(loop, "order", lambda examples, seed, epoch: np.arange(examples, dtype=np.int32))
-    model, encode = model_for(data)
-    compiling.make_state(model, data, encode)
-    epochs = loop.CompiledEpochs(model, data, [], encode, BATCH, seed=0)
-    for epoch in range(3):
-        metrics = epochs.train(epoch + 1)
-        metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
-        assert metrics == pytest.approx({name: values[epoch] for name, values in history.items()}, rel=1e-5)
+def rates(examples: int, batch_size: int = BATCH) -> Any:
+    return np.linspace(0.01, 0.002, -(-examples // batch_size), dtype=np.float32)
 
 
 def test_streamed_epochs_are_the_same_as_compiled_ones() -> None:
@@ -68,9 +49,9 @@ def test_streamed_epochs_are_the_same_as_compiled_ones() -> None:
     results = []
     for kind in (loop.CompiledEpochs, streaming.StreamedEpochs):
         model, encode = model_for(data, {"label_smoothing": 0.1})
-        compiling.make_state(model, data, encode)
-        epochs = kind(model, data, [], encode, BATCH, seed=3)
-        results.append([epochs.train(1), epochs.validate(), epochs.train(2), epochs.validate()])
+        epochs = kind(model, data, [], encode, weighted=True)
+        epochs.begin(BATCH, 3, np.linspace(0.5, 2, 120))
+        results.append([epochs.train(1, rates(120)), epochs.validate(), epochs.train(2, rates(120)), epochs.validate()])
     for compiled, streamed in zip(*results, strict=True):
         assert compiled == pytest.approx(streamed, rel=1e-5)
 
@@ -78,7 +59,7 @@ def test_streamed_epochs_are_the_same_as_compiled_ones() -> None:
 def test_streamed_epochs_augment_what_is_trained_on_and_resume_like_undisturbed_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(train, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(ready, "LARGEST_IN_MEMORY", 0)
     params = {"augment": {"rotation": 0.2, "flip": "both"}, "layers": [], "learning_rate": 0.01}
     runs = [FakeRun(few_digits(), tmp_path / name) for name in ("whole", "halves", "halves")]
     for run in runs:
@@ -98,33 +79,62 @@ def test_streamed_epochs_augment_what_is_trained_on_and_resume_like_undisturbed_
 def test_another_batch_size_needs_no_new_trace() -> None:
     data = few_digits()
     model, encode = model_for(data)
-    compiling.make_state(model, data, encode)
-    epochs = loop.CompiledEpochs(model, data, augmentation_layers({"zoom": 0.1}, data, 0), encode, 32, seed=0)
-    epochs.train(1)
-    epochs.batch_size, epochs.steps = 48, 4
-    epochs.train(2)
+    epochs = loop.CompiledEpochs(model, data, augmentation_layers({"zoom": 0.1}, data, 0), encode)
+    for batch_size in (32, 48):
+        epochs.begin(batch_size, seed=0)
+        epochs.train(1, rates(160, batch_size))
     assert epochs._train.experimental_get_tracing_count() == 1
     assert model.optimizer.iterations.numpy() == 5 + 4
 
 
-def test_a_long_epoch_is_run_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_epoch_is_run_in_slices_and_asks_in_between_whether_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "SLICE_SECONDS", 0.0)
     data = few_digits()
     model, encode = model_for(data)
-    compiling.make_state(model, data, encode)
-    epochs = loop.CompiledEpochs(model, data, [], encode, 8, seed=0)
+    epochs = loop.CompiledEpochs(model, data, [], encode)
+    epochs.begin(8, seed=0)
     called: list[tuple[int, int]] = []
     whole = epochs._train
-    epochs._train = lambda rows, size, first, last: (
-        called.append((int(first), int(last))) or whole(rows, size, first, last)
+    epochs._train = lambda rows, size, first, last, *rest: (
+        called.append((int(first), int(last))) or whole(rows, size, first, last, *rest)
     )
-    epochs.train(1)
+    asked: list[int] = []
+    epochs.train(1, rates(160, 8), lambda: asked.append(len(called)))
     assert called == [(step, step + 1) for step in range(20)]
+    assert asked == list(range(1, 20))
     monkeypatch.setattr(loop, "SLICE_SECONDS", 1e6)
     called.clear()
     for epoch in (2, 3):
-        epochs.train(epoch)
+        epochs.train(epoch, rates(160, 8))
     assert called == [(0, 1), (1, 20), (0, 20)]
+
+
+@pytest.mark.parametrize("largest", [2**32, 0], ids=["compiled", "streamed"])
+def test_a_trial_can_be_stopped_in_the_middle_of_an_epoch_and_goes_on_from_its_last_checkpoint(
+    largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ready, "LARGEST_IN_MEMORY", largest)
+    monkeypatch.setattr(loop, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(streaming, "TICK_SECONDS", -1.0)
+
+    class Stopped(FakeRun):
+        def tick(self) -> None:
+            if len(self.reports) == 2:
+                raise TrialOver
+
+    params = {"layers": [{"units": 4}], "learning_rate": 0.01}
+    whole = FakeRun(few_tumours(), tmp_path / "whole")
+    stopped, resumed = (kind(few_tumours(), tmp_path / "halves") for kind in (Stopped, FakeRun))
+    for run in (whole, stopped):
+        run.folder.mkdir()
+    fit = find.load(TABULAR, tmp_path)
+    fit(params, whole)
+    with pytest.raises(TrialOver):
+        fit(params, stopped)
+    assert [epoch for epoch, _ in stopped.reports] == [1, 2]
+    fit(params, resumed)
+    assert resumed.reports[0][0] in (1, 2)
+    assert resumed.losses[-1] == pytest.approx(whole.losses[-1], rel=1e-6)
 
 
 def test_every_example_is_seen_once_and_the_order_depends_on_seed_and_epoch_alone() -> None:
@@ -147,11 +157,11 @@ def test_bytes_are_kept_exactly_where_a_gpu_cant_gather_them(monkeypatch: pytest
         monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind, devices=devices: devices)
         loop.on_device.cache_clear()
         model, encode = model_for(data)
-        compiling.make_state(model, data, encode)
         step, seen = model.train_step, []
         model.train_step = lambda batch, step=step, seen=seen: seen.append(batch[0].dtype.name) or step(batch)
-        epochs = loop.CompiledEpochs(model, data, [], encode, BATCH, seed=0)
-        results.append((epochs.train(1), epochs.validate()))
+        epochs = loop.CompiledEpochs(model, data, [], encode)
+        epochs.begin(BATCH, seed=0)
+        results.append((epochs.train(1, rates(len(data.x_train))), epochs.validate()))
         assert set(seen) == {"uint8"}
         assert loop.on_device(data)[0].dtype == ("float16" if devices else "uint8")
     assert results[0] == results[1]

@@ -77,12 +77,17 @@ def _as_it_is(labels: Any) -> Any:
     return labels
 
 
-def plain(model: keras.Model, aim: Goal) -> None:
-    """Take out of the compiled model what only we know, so that Keras alone can load what is saved."""
+def plain(model: keras.Model, aim: Goal) -> bool:
+    """Take out of the compiled model what only we know, so that Keras alone can load what is saved.
+
+    Return whether there was something.
+    """
     loss = aim.loss if _is_kerass(aim.loss) else None
     metrics = [metric for metric in aim.metrics if _is_kerass(metric)]
-    if loss is None or len(metrics) < len(aim.metrics):
-        model.compile(model.optimizer, loss=loss, metrics=metrics)
+    if loss is not None and len(metrics) == len(aim.metrics):
+        return False
+    model.compile(model.optimizer, loss=loss, metrics=metrics)
+    return True
 
 
 def _is_kerass(thing: Any) -> bool:

@@ -7,15 +7,19 @@ Python and on moving batches, is gone.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from trainers.data import Data
+from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.order import order
+from trainers.training.scalars import Scalar, arguments, bound
 
 VALIDATION_BATCH_BYTES = 16 * 2**20
 SLICE_SECONDS = 1.0
@@ -32,69 +36,92 @@ def on_device(data: Data) -> tuple[Any, Any, Any, Any]:
 
 
 class CompiledEpochs:
-    """Epochs of one compiled model; everything that holds state must exist already (`compiling.make_state`)."""
+    """Epochs of one compiled model; everything that holds state must exist already (`compiling.make_state`).
+
+    What trials of one structure differ in are arguments of the programs: batch size, order, learning rates, `scalars`
+    and the examples' weights, float32 (n,) or None for all alike; `weighted` says which.
+    """
 
     def __init__(
         self,
         model: keras.Model,
         data: Data,
-        augmentation: list[keras.layers.Layer],
+        augmentation: Sequence[keras.layers.Layer],
         encode: Encode,
-        batch_size: int,
-        seed: int,
+        scalars: Sequence[Scalar] = (),
+        weighted: bool = False,
     ) -> None:
-        self.model, self.seed, self.batch_size = model, seed, batch_size
-        self.examples, self.steps = len(data.x_train), -(-len(data.x_train) // batch_size)
-        row = data.x_train.nbytes // len(data.x_train)
-        # Large enough to keep the device busy; an image batch that fits in training fits here too.
-        self.validation_batch = max(batch_size, min(1024, VALIDATION_BATCH_BYTES // max(1, row)))
-        self.slice = 1
+        self.model, self.augmentation, self.scalars, self.slice = model, augmentation, scalars, 1
+        self.examples = len(data.x_train)
+        self.row = max(1, data.x_train.nbytes // len(data.x_train))
         x, y, x_validation, y_validation = on_device(data)
         held = len(data.x_validation)
 
-        def train(rows: Any, batch_size: Any, first: Any, last: Any) -> Any:
+        def train(rows: Any, batch_size: Any, first: Any, last: Any, rates: Any, values: Any, weights: Any) -> Any:
             def step(number: Any) -> Any:
                 batch = rows[number * batch_size : (number + 1) * batch_size]
-                examples = tf.cast(tf.gather(x, batch), x_validation.dtype)
-                for layer in augmentation:
-                    examples = layer(examples, training=True)
-                model.train_step((examples, encode(tf.gather(y, batch))))
+                examples, labels = tf.cast(tf.gather(x, batch), x_validation.dtype), encode(tf.gather(y, batch))
+                examples, labels = augmented(augmentation, examples, labels)
+                model.optimizer.learning_rate.assign(rates[number])
+                weight = (tf.gather(weights, batch),) if weighted else ()
+                model.train_step((examples, labels, *weight))
                 return number + 1
 
-            return tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
+            with bound(scalars, values):
+                return tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
 
-        def validate(batch_size: Any) -> Any:
+        def validate(batch_size: Any, values: Any) -> Any:
             def step(start: Any) -> Any:
                 end = start + batch_size
                 model.test_step((x_validation[start:end], encode(y_validation[start:end])))
                 return end
 
-            tf.while_loop(lambda start: start < held, step, [tf.constant(0)], parallel_iterations=1)
+            with bound(scalars, values):
+                tf.while_loop(lambda start: start < held, step, [tf.constant(0)], parallel_iterations=1)
             return model.get_metrics_result()
 
-        # The batch size is a tensor, so that another one needs no new trace.
-        self._train = tf.function(train, autograph=False)
-        self._validate = tf.function(validate, autograph=False)
+        # Signatures leave the number of steps and of weights open: another one needs no new trace.
+        number, numbers = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.float32)
+        values = tf.TensorSpec((len(scalars), 2), tf.float32)
+        order_of_rows = tf.TensorSpec((None,), tf.int32)
+        signature = (order_of_rows, number, number, number, numbers, values, numbers)
+        self._train = tf.function(train, signature, autograph=False)
+        self._validate = tf.function(validate, (number, values), autograph=False)
 
-    def train(self, epoch: int) -> dict[str, float]:
-        """Train one epoch (1-based) and return its metrics."""
+    def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
+        """Make ready for a trial: 1 <= batch_size; seed of the order; weights (n,) if the epochs are weighted."""
+        self.seed, self.batch_size = seed, batch_size
+        self.steps = -(-self.examples // batch_size)
+        # Large enough to keep the device busy; an image batch that fits in training fits here too.
+        self.validation_batch = max(batch_size, min(1024, VALIDATION_BATCH_BYTES // self.row))
+        self.values = tf.constant(arguments(self.scalars))
+        self.weights = tf.constant(() if weights is None else weights, tf.float32)
+
+    def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.
+
+        A long epoch is run in slices of about a second; `between` is called after each but the last.
+        """
         self.model.reset_metrics()
         rows, batch_size = order(self.examples, self.seed, epoch), tf.constant(self.batch_size)
+        rates = tf.constant(np.asarray(rates, np.float32))
         first = 0
-        while first < self.steps:
-            # A signal is answered between two calls, so a call should last about a second.
+        while True:
             last = min(first + self.slice, self.steps)
             start = time.perf_counter()
-            self._train(rows, batch_size, tf.constant(first), tf.constant(last))[0].numpy()
+            slice_ = (tf.constant(first), tf.constant(last))
+            self._train(rows, batch_size, *slice_, rates, self.values, self.weights)[0].numpy()
             elapsed = max(1e-6, time.perf_counter() - start)
             self.slice = max(1, int((last - first) * SLICE_SECONDS / elapsed))
             first = last
-        return _floats(self.model.get_metrics_result())
+            if first == self.steps:
+                return _floats(self.model.get_metrics_result())
+            between()
 
     def validate(self) -> dict[str, float]:
         """Return the metrics on the validation part."""
         self.model.reset_metrics()
-        return _floats(self._validate(tf.constant(self.validation_batch)))
+        return _floats(self._validate(tf.constant(self.validation_batch), self.values))
 
 
 def _floats(metrics: dict[str, Any]) -> dict[str, float]:

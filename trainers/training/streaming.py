@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +12,12 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import Data
+from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.order import order
+from trainers.training.scalars import Scalar
+
+TICK_SECONDS = 1.0
 
 
 class Reader:
@@ -23,11 +28,13 @@ class Reader:
 
     def __init__(self, data: Data) -> None:
         self.data, self.batch_size, self.rows = data, 1, np.arange(len(data.x_train))
+        self.weights: Any = None
 
     def batch(self, number: int) -> Any:
-        """Return the examples and labels of a training batch."""
+        """Return the examples, labels and, if there are any, weights of a training batch."""
         rows = self.rows[number * self.batch_size : (number + 1) * self.batch_size]
-        return self.data.x_train[rows], self.data.y_train[rows]
+        weights = () if self.weights is None else (self.weights[rows],)
+        return self.data.x_train[rows], self.data.y_train[rows], *weights
 
     def held(self, number: int) -> Any:
         """Return the examples and labels of a validation batch."""
@@ -45,31 +52,46 @@ class StreamedEpochs:
         self,
         model: keras.Model,
         data: Data,
-        augmentation: list[keras.layers.Layer],
+        augmentation: Sequence[keras.layers.Layer],
         encode: Encode,
-        batch_size: int,
-        seed: int,
+        scalars: Sequence[Scalar] = (),
+        weighted: bool = False,
     ) -> None:
-        self.model, self.seed, self.examples = model, seed, len(data.x_train)
-        self.reader = reader(data)
+        assert not scalars, "fit takes no arguments for them"
+        self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
+        self.weighted = weighted
+
+    def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
+        """Make ready for a trial: 1 <= batch_size; seed of the order; weights (n,) if the epochs are weighted."""
+        data, encode, augmentation = self.data, self.encode, self.augmentation
+        self.seed, self.examples, self.reader = seed, len(data.x_train), reader(data)
         self.reader.batch_size = batch_size
+        self.reader.weights = np.asarray(weights, np.float32) if self.weighted else None
 
-        def augmented(x: Any, y: Any) -> Any:
-            for layer in augmentation:
-                x = layer(x, training=True)
-            return x, encode(y)
+        def prepared(x: Any, y: Any, *weight: Any) -> Any:
+            return *augmented(augmentation, x, encode(y)), *weight
 
-        steps = -(-self.examples // batch_size)
+        self.steps = -(-self.examples // batch_size)
         validation_steps = -(-len(data.x_validation) // batch_size)
-        self.training = _batches(self.reader.batch, steps, data).map(augmented).prefetch(2)
-        self.validation = (
-            _batches(self.reader.held, validation_steps, data).map(lambda x, y: (x, encode(y))).prefetch(2)
-        )
+        training = _batches(self.reader.batch, self.steps, data, self.weighted)
+        self.training = training.map(prepared).prefetch(2)
+        held = _batches(self.reader.held, validation_steps, data)
+        self.validation = held.map(lambda x, y: (x, encode(y))).prefetch(2)
 
-    def train(self, epoch: int) -> dict[str, float]:
-        """Train one epoch (1-based) and return its metrics."""
+    def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.
+
+        `between` is called between two steps, about every second.
+        """
         self.reader.rows = order(self.examples, self.seed, epoch).numpy()
-        history = self.model.fit(self.training, epochs=epoch, initial_epoch=epoch - 1, verbose=0, shuffle=False)
+        history = self.model.fit(
+            self.training,
+            epochs=epoch,
+            initial_epoch=epoch - 1,
+            verbose=0,
+            shuffle=False,
+            callbacks=[_Steps(np.asarray(rates, np.float32), between)],
+        )
         return {name: float(values[-1]) for name, values in history.history.items()}
 
     def validate(self) -> dict[str, float]:
@@ -78,14 +100,30 @@ class StreamedEpochs:
         return {name: float(value) for name, value in metrics.items()}
 
 
-def _batches(read: Callable[[int], Any], steps: int, data: Data) -> tf.data.Dataset:
+class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
+    """Sets each step's learning rate, and asks now and then whether to go on."""
+
+    def __init__(self, rates: Any, between: Callable[[], None]) -> None:
+        super().__init__()
+        self.rates, self.between, self.asked = rates, between, time.monotonic()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if batch == 0 or self.rates[batch] != self.rates[batch - 1]:
+            self.model.optimizer.learning_rate.assign(self.rates[batch])
+        if time.monotonic() - self.asked > TICK_SECONDS:
+            self.between()
+            self.asked = time.monotonic()
+
+
+def _batches(read: Callable[[int], Any], steps: int, data: Data, weighted: bool = False) -> tf.data.Dataset:
     """Return a data set of `steps` batches that `read` copies out of the arrays."""
-    types = (tf.as_dtype(data.x_train.dtype), tf.as_dtype(data.y_train.dtype))
+    types = (tf.as_dtype(data.x_train.dtype), tf.as_dtype(data.y_train.dtype), *((tf.float32,) if weighted else ()))
+    shapes = ((None, *data.input_shape), (None, *data.y_train.shape[1:]), (None,))
 
     def fetch(number: Any) -> Any:
-        x, y = tf.numpy_function(read, [number], types)
-        x.set_shape((None, *data.input_shape))
-        y.set_shape((None,))
-        return x, y
+        batch = tf.numpy_function(read, [number], types)
+        for part, shape in zip(batch, shapes, strict=False):
+            part.set_shape(shape)
+        return tuple(batch)
 
     return tf.data.Dataset.range(steps).map(fetch)

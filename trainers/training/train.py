@@ -5,28 +5,27 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from trainers import runtime
-from trainers.contract import Diverged, Run
+from trainers.contract import Diverged, Run, TrialOver
 from trainers.data import Data
-from trainers.training import checkpoint
-from trainers.training.augmentation import layers as augmentation_layers
-from trainers.training.compiling import Encode, describe, goal, make_state
-from trainers.training.loop import CompiledEpochs
-from trainers.training.optimizer import optimizer
-from trainers.training.streaming import StreamedEpochs
+from trainers.export import exported
+from trainers.training import callbacks, checkpoint, schedules
+from trainers.training.averaging import average, averaged
+from trainers.training.compiling import describe, plain
+from trainers.training.example_weights import example_weights
+from trainers.training.measures import measured
+from trainers.training.programs import Program, Programs, programs
+from trainers.training.ready import Build, compiled, parts_of, ready
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
-
-Build = Callable[[Mapping[str, Any], Data], keras.Model]
-
-LARGEST_IN_MEMORY = 4 * 2**30
-LARGEST_SHARE_OF_GPU = 0.25
 
 log = logging.getLogger(__name__)
 
@@ -34,41 +33,81 @@ log = logging.getLogger(__name__)
 def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     """Train the model that `build` returns and report every epoch; return the last epoch's metrics.
 
-    Goes on from the newest checkpoint in `run.folder`. Raises TrialOver (from `run.report`), Diverged when a metric is
-    NaN or infinite, and whatever `build` raises.
+    Goes on from the newest checkpoint in `run.folder`. Raises TrialOver (from `run`), Diverged when a metric is NaN or
+    infinite, and whatever `build` raises.
     """
-    # 1. The model, the same whenever this trial starts: seed and precision come first.
+    # 1. The model, the same whenever this trial starts, and the programs that train it, perhaps made for another trial.
     data, words = run.data, read(OPTIONS, params)
-    steps = -(-len(data.x_train) // words["batch_size"])
-    model, encode = _compiled(build, params, words, data, run.seed, steps * run.epochs)
+    weights = example_weights(words, data)
+    known = programs(data)
+    program = ready(build, params, words, run, weights is not None, known)
+    try:
+        metrics = _train(program, words, weights, run)
+    except TrialOver:
+        raise
+    except BaseException:
+        known.forget(program)  # whatever state it is in
+        raise
+    run.keep(partial(_save, program, data, known))
+    return metrics
 
-    # 2. The epochs: a compiled program where the data fits on the device.
-    augmentation = augmentation_layers(words["augment"], data, run.seed)
-    epochs = (CompiledEpochs if fits_on_device(data) else StreamedEpochs)(
-        model, data, augmentation, encode, words["batch_size"], run.seed
-    )
 
-    # 3. Where an earlier process left off.
-    variables = _variables(model, augmentation)
-    done, metrics = _restore(variables, checkpoint.load(run.folder))
-    if done:
+def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -> dict[str, float]:
+    """Train the model of a program that has taken over the trial's start."""
+    model, epochs = program.model, program.epochs
+    epochs.begin(words["batch_size"], run.seed, weights)
+    rates = schedules.values(words, epochs.steps * run.epochs, epochs.steps)
+    model.optimizer.learning_rate.assign(words["learning_rate"])
+
+    # 2. Where an earlier process left off.
+    variables = _variables(program)
+    state = checkpoint.load(run.folder)
+    done, metrics = _restore(variables, state)
+    made = callbacks.callbacks(words, run, done)
+    hooks = keras.callbacks.CallbackList(made, model=model, epochs=run.epochs)
+    hooks.on_train_begin()
+    if done and state is not None:
+        callbacks.restore(made, state.arrays)
         run.report(done, **metrics)
 
-    # 4. Train, write, report: what was reported is always on disk already.
-    with runtime.graphs_released():
+    # 3. Train and report; what is written now and then, and when the trial is stopped, is how it can go on.
+    seconds = []
+    with runtime.graphs_released(), checkpoint.Writer(run.folder) as writer:
         for epoch in range(done + 1, run.epochs + 1):
+            if model.stop_training:
+                break
             start = time.perf_counter()
-            metrics = epochs.train(epoch)
-            metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
+            hooks.on_epoch_begin(epoch - 1)
+            if schedules.by_callback(words):
+                rates[:] = model.optimizer.learning_rate
+            metrics = epochs.train(epoch, rates[(epoch - 1) * epochs.steps : epoch * epochs.steps], run.tick)
             metrics["learning_rate"] = float(model.optimizer.learning_rate)
-            metrics["seconds"] = time.perf_counter() - start
+            with averaged(model):
+                metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
+                metrics["seconds"] = time.perf_counter() - start
+                hooks.on_epoch_end(epoch - 1, metrics)
+            seconds.append(metrics["seconds"])
             _check_finite(epoch, metrics)
-            checkpoint.save(run.folder, checkpoint.State(epoch, metrics, _values(variables)))
-            run.report(epoch, **metrics)
+            state_now = partial(_state, epoch, metrics, variables, made)
+            writer.offer(state_now)
+            try:
+                run.report(epoch, **metrics)
+            except TrialOver:
+                writer.save(state_now())
+                raise
+        average(model)
+        hooks.on_train_end()
 
-    # 5. The result.
-    run.keep(model.save)
-    return metrics
+    # 4. The result.
+    program.fasten()
+    return callbacks.result(made, metrics) | measured(run.objectives, model, run.data, seconds or [metrics["seconds"]])
+
+
+def _save(program: Program, data: Data, known: Programs, path: Path) -> None:
+    """Save the trained model as one that takes raw values and needs nothing but Keras."""
+    if plain(program.model, program.aim):
+        known.forget(program)
+    exported(program.model, data).save(path)
 
 
 @dataclass(frozen=True)
@@ -79,48 +118,29 @@ class Preview:
     summary: str
 
 
-def preview(build: Build, params: Mapping[str, Any], data: Data) -> Preview:
+def preview(build: Build, params: Mapping[str, Any], data: Data, objectives: Sequence[str] = ()) -> Preview:
     """Build and compile a model without training it. Raises whatever `build` raises."""
     words = read(OPTIONS, params)
-    model, _ = _compiled(build, params, words, data, seed=0, steps=1)
-    augmentation_layers(words["augment"], data, seed=0)
-    return Preview(model.count_params(), describe(model, words))
+    made = parts_of(build, params, words, data, seed=0)
+    compiled(made, words, data, objectives, example_weights(words, data) is not None, streamed=False)
+    return Preview(made.model.count_params(), describe(made.model, words))
 
 
-def fits_on_device(data: Data) -> bool:
-    """Return whether the data set may stay on the device: at most a quarter of a GPU's memory, or 4 GB of the CPU's."""
-    memory = runtime.device_memory()
-    return data.size <= (LARGEST_IN_MEMORY if memory is None else memory * LARGEST_SHARE_OF_GPU)
-
-
-def _compiled(
-    build: Build, params: Mapping[str, Any], words: Mapping[str, Any], data: Data, seed: int, steps: int
-) -> tuple[keras.Model, Encode]:
-    """Return a model ready to be trained, and how labels are put for its loss; nothing of an earlier trial is left."""
-    keras.backend.clear_session()
-    runtime.seed_everything(seed)
-    keras.config.set_dtype_policy(words["precision"])
-    model = build(params, data)
-    if not isinstance(model, keras.Model):
-        raise TypeError(f"build(params, data) returned a {type(model).__name__}; expected a keras.Model")
-    aim = goal(model, data, words["label_smoothing"])
-    model.compile(optimizer(words, steps), loss=aim.loss, metrics=aim.metrics)
-    make_state(model, data, aim.encode)
-    return model, aim.encode
-
-
-def _variables(model: keras.Model, augmentation: list[keras.layers.Layer]) -> dict[str, Any]:
+def _variables(program: Program) -> dict[str, Any]:
     """Return every variable that the rest of the training depends on, by a name that the next process will give too."""
     groups = {
-        "model": model.variables,
-        "optimizer": model.optimizer.variables,
-        "augmentation": [variable for layer in augmentation for variable in layer.variables],
+        "model": program.model.variables,
+        "optimizer": program.model.optimizer.variables,
+        "augmentation": [variable for layer in program.parts.augmentation for variable in layer.variables],
     }
     return {f"{group}.{i}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
 
 
-def _values(variables: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: variable.value.numpy() for name, variable in variables.items()}
+def _state(
+    epoch: int, metrics: Mapping[str, float], variables: Mapping[str, Any], hooks: Sequence[keras.callbacks.Callback]
+) -> checkpoint.State:
+    arrays = {name: variable.value.numpy() for name, variable in variables.items()}
+    return checkpoint.State(epoch, metrics, arrays | callbacks.state(hooks))
 
 
 def _restore(variables: Mapping[str, Any], state: checkpoint.State | None) -> tuple[int, dict[str, float]]:
@@ -128,7 +148,8 @@ def _restore(variables: Mapping[str, Any], state: checkpoint.State | None) -> tu
     if state is None:
         return 0, {}
     shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
-    if shapes != {name: array.shape for name, array in state.arrays.items()}:
+    saved = {name: array.shape for name, array in state.arrays.items() if not name.startswith("callbacks.")}
+    if shapes != saved:
         log.warning("the checkpoint of epoch %s is of another model (was build changed?); starting over", state.epoch)
         return 0, {}
     for name, variable in variables.items():
