@@ -69,7 +69,10 @@ def _of_outputs(name: str, answers: Answers) -> keras.metrics.Metric:
         if several or answers.form == "one":
             return kinds.BinaryAccuracy(name=name, threshold=0.0 if answers.from_logits else 0.5)
         return (kinds.SparseCategoricalAccuracy if sparse else kinds.CategoricalAccuracy)(name=name)
-    if several or answers.form == "one":
+    if answers.form == "one":
+        # Keras wants labels of the outputs' shape (n, 1).
+        return Counted(kinds.BinaryCrossentropy(name=name), answers)
+    if several:
         return kinds.BinaryCrossentropy(name=name, from_logits=answers.from_logits)
     kind = kinds.SparseCategoricalCrossentropy if sparse else kinds.CategoricalCrossentropy
     return kind(name=name, from_logits=answers.from_logits)
@@ -112,7 +115,7 @@ class Counted(keras.metrics.Metric):  # type: ignore[misc]
     def __init__(self, inner: keras.metrics.Metric, answers: Answers) -> None:
         super().__init__(name=inner.name)
         self.inner, self.answers = inner, answers
-        self._direction = "up"
+        self._direction = getattr(inner, "_direction", "up")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""

@@ -44,7 +44,6 @@ LOSSES: dict[Task, tuple[Word, ...]] = {
         Word("log_cosh", Options(), "keras.losses.LogCosh", "Like huber, smooth everywhere."),
         Word("mape", Options(), "keras.losses.MeanAbsolutePercentageError", "Differences in percent of the label."),
         Word("msle", Options(), "keras.losses.MeanSquaredLogarithmicError", "Squared differences of logarithms."),
-        Word("poisson", Options(), "keras.losses.Poisson", "For counts: predictions above zero."),
     ),
 }
 
