@@ -16,6 +16,7 @@ from trainers import find
 from trainers.image import build
 from trainers.training.averaging import average, averaged
 from trainers.training.optimizer import keras_object, optimizer
+from trainers.training.programs import programs
 from trainers.words.optimizers import OPTIMIZERS
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
@@ -176,3 +177,20 @@ def test_half_precision_scales_the_loss(precision: str, scaled: bool) -> None:
     finally:
         keras.config.set_dtype_policy("float32")
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == scaled
+
+
+@pytest.mark.parametrize("name", ["schedule_free_adamw", "adam"])
+def test_a_trial_trains_the_same_whatever_trial_was_before_it(name: str, tmp_path: Path) -> None:
+    params = {"optimizer": name, "learning_rate": 0.01, "layers": [{"units": 3}], "batch_size": 60}
+
+    def trained(seed: int, folder: str) -> list[tuple[float, float]]:
+        (tmp_path / folder).mkdir()
+        run = FakeRun(few_tumours(), tmp_path / folder, epochs=1, seed=seed)
+        find.load(TABULAR, tmp_path)(params, run)
+        return run.losses
+
+    programs.cache_clear()
+    alone = trained(1, "alone")
+    programs.cache_clear()
+    trained(2, "before")
+    assert trained(1, "after") == [pytest.approx(losses, rel=1e-6) for losses in alone]

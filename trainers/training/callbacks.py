@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,15 @@ def callbacks(words: Mapping[str, Any], run: Run, done: int = 0) -> list[keras.c
     return made + [_own(one, run.base) for one in (own if isinstance(own, list | tuple) else [own])]
 
 
+@contextmanager
+def ending(hooks: keras.callbacks.CallbackList) -> Iterator[None]:
+    """Tell the callbacks that training is over, whatever ends it: some have files to close."""
+    try:
+        yield
+    finally:
+        hooks.on_train_end()
+
+
 def watched(words: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the metrics that the callbacks of a trial look at; the model must report them like the objectives."""
     stopping = (words["callbacks"] or {}).get("early_stopping")
@@ -66,7 +77,7 @@ def state(hooks: Sequence[keras.callbacks.Callback]) -> dict[str, NDArray[Any]]:
         if isinstance(hook, EarlyStopping):
             known |= {f"metrics.{name}": value for name, value in hook.best_metrics.items()}
             known |= {f"weights.{n:06d}": array for n, array in enumerate(hook.best_weights or ())}
-            known["stopping"] = bool(hook.model.stop_training)
+            known["stopping"] = bool(getattr(hook.model, "stop_training", False))
         arrays |= {f"callbacks.{at}.{name}": np.asarray(value) for name, value in known.items() if value is not None}
     return arrays
 
@@ -141,6 +152,8 @@ def _keep_epochs(path: Path, done: int, separator: str) -> None:
 
 
 def _tensorboard(given: Any, run: Run, done: int) -> keras.callbacks.Callback:
+    if find_spec("tensorboard") is None:
+        raise FindError("callbacks.tensorboard: the package is missing; pip install 'search[tensorboard]'")
     options = _options("tensorboard", given)
     folder = run.base / options.pop("folder") / f"trial-{run.number}"
     return keras.callbacks.TensorBoard(str(folder), **options)

@@ -171,7 +171,8 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
 
     None if that can't be told: the configurations of Keras' own layers tell all about them, those of others may not.
     """
-    if not _is_plain(made.model):
+    # The averages of this optimizer begin with the weights of its trial.
+    if not _is_plain(made.model) or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
         return None
     for place in made.places:
         place.hide()

@@ -72,7 +72,7 @@ def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -
 
     # 3. Train and report; what is written now and then, and when the trial is stopped, is how it can go on.
     seconds = []
-    with runtime.graphs_released(), checkpoint.Writer(run.folder) as writer:
+    with runtime.graphs_released(), checkpoint.Writer(run.folder) as writer, callbacks.ending(hooks):
         for epoch in range(done + 1, run.epochs + 1):
             if model.stop_training:
                 break
@@ -96,7 +96,6 @@ def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -
                 writer.save(state_now())
                 raise
         average(model)
-        hooks.on_train_end()
 
     # 4. The result.
     program.fasten()

@@ -54,7 +54,7 @@ CALLBACKS: tuple[Word, ...] = (
             )
         ),
         "keras.callbacks.TensorBoard",
-        "Write the metrics of every epoch for TensorBoard.",
+        "Write the metrics of every epoch for TensorBoard; needs `pip install 'search[tensorboard]'`.",
     ),
     Word(
         "own",
