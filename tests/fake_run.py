@@ -14,6 +14,7 @@ from trainers import runtime
 from trainers.contract import TrialOver
 from trainers.data import Data
 from trainers.data.data import Raw
+from trainers.data.documentation import read_documentation
 from trainers.data.loading import prepared
 from trainers.data.sources import read_set
 
@@ -22,6 +23,8 @@ runtime.prepare(threads=1)
 NOWHERE = Place("space.yaml", 1, 1)
 IMAGE = TrainerSpec("builtin", "image", NOWHERE)
 TABULAR = TrainerSpec("builtin", "tabular", NOWHERE)
+SEQUENCE = TrainerSpec("builtin", "sequence", NOWHERE)
+TEXT = TrainerSpec("builtin", "text", NOWHERE)
 
 
 class FakeRun:
@@ -76,3 +79,15 @@ def few_tumours() -> Data:
 def few_patients() -> Data:
     """A table for regression: 120 rows to train on and 30 to validate."""
     return prepared(fewer(read_set("diabetes"), 150), 0.2, 0)
+
+
+@cache
+def few_rows() -> Data:
+    """Sequences (8 steps of 8 features) for classification: 160 to train on and 40 to validate."""
+    return prepared(fewer(read_set("digit_rows"), 200), 0.2, 0)
+
+
+@cache
+def few_texts() -> Data:
+    """Texts of two topics: 120 to train on and 30 to validate."""
+    return prepared(fewer(read_documentation(("linalg", "signal")), 150), 0.2, 0)

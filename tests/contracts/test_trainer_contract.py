@@ -14,7 +14,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_run import IMAGE, NOWHERE, TABULAR, FakeRun, few_digits, few_patients, few_tumours
+from fake_run import (
+    IMAGE,
+    NOWHERE,
+    SEQUENCE,
+    TABULAR,
+    TEXT,
+    FakeRun,
+    few_digits,
+    few_patients,
+    few_rows,
+    few_texts,
+    few_tumours,
+)
 
 from spaces.spec import TrainerSpec
 from trainers import find
@@ -79,6 +91,26 @@ CASES = {
     ),
     "tabular": Case(TABULAR, {"layers": [{"units": 8, "dropout": 0.2}], "weight_decay": 0.01}, few_tumours),
     "tabular, regression": Case(TABULAR, {"learning_rate": 0.01, "optimizer": "rmsprop"}, few_patients),
+    "sequence": Case(
+        SEQUENCE,
+        {
+            "positions": "learned",
+            "learning_rate": 0.01,
+            "layers": [{"transformer": {"heads": 2, "dropout": 0.1}}, {"units": 8, "bidirectional": True}],
+        },
+        few_rows,
+    ),
+    "text": Case(
+        TEXT,
+        {
+            "vocabulary": 300,
+            "length": 20,
+            "learning_rate": 0.01,
+            "embedding": {"size": 8, "dropout": 0.1},
+            "layers": [{"filters": 8}, {"residual": {"filters": 8}}],
+        },
+        few_texts,
+    ),
     "own build": Case(TrainerSpec("model", "net.py:build", NOWHERE), {"units": 8, "batch_size": 50}, few_digits),
     "own train": Case(TrainerSpec("loop", "loop.py:train", NOWHERE), {"learning_rate": 0.01}, few_digits),
 }
@@ -165,12 +197,21 @@ import keras, numpy as np
 scores = []
 for model_path, data_path in zip(sys.argv[1::2], sys.argv[2::2]):
     model, data = keras.saving.load_model(model_path), np.load(data_path)
-    outputs = model.predict(data["x"], verbose=0)
+    x = data["x"].astype(object) if data["x"].dtype.kind == "U" else data["x"]
+    outputs = model.predict(x, verbose=0)
     right = outputs.argmax(axis=1) == data["y"] if outputs.shape[1] > 1 else np.abs(outputs[:, 0] - data["y"])
     scores.append(float(right.mean()))
 assert not [name for name in sys.modules if name.split(".")[0] in ("trainers", "spaces", "search")]
 print(json.dumps(scores))
 """
+
+
+def raw_examples(data: Data) -> Any:
+    """Validation examples as a user has them."""
+    if data.vocabulary is None:
+        return data.x_validation
+    words = ["", "nowhereelse", *data.vocabulary]
+    return np.array([" ".join(words[number] for number in text) for text in data.x_validation])
 
 
 def test_a_saved_model_alone_gives_the_recorded_score_on_raw_examples(
@@ -179,7 +220,7 @@ def test_a_saved_model_alone_gives_the_recorded_score_on_raw_examples(
     arguments, recorded = [], []
     for number, run in enumerate(map(finished, CASES)):
         examples = tmp_path / f"{number}.npz"
-        np.savez(examples, x=run.data.x_validation, y=run.data.y_validation)
+        np.savez(examples, x=raw_examples(run.data), y=run.data.y_validation)
         arguments += [str(run.kept[0]), str(examples)]
         recorded.append(run.reports[-1][1]["val_mae" if run.data.task == "regression" else "val_accuracy"])
     command = [sys.executable, "-c", READ_BACK, *arguments]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _END = re.compile(r"\n\s*(?:Parameters|Returns|Attributes|Examples|References)\s
 _MARKS = re.compile(r"`[^`]*`|\.\. \w+::.*|[^a-zA-Z]+")
 
 
-def read_documentation() -> Raw:
+def read_documentation(names: Sequence[str] = TOPICS) -> Raw:
     """Return the first part of each docstring below `scipy/TOPIC` as text, and its topic as label.
 
     The files are parsed, not imported. Names in code quotes are left out: they would tell the topic. Another version of
@@ -30,14 +30,14 @@ def read_documentation() -> Raw:
         raise DataError("SciPy isn't installed: pip install scipy")
     root = Path(spec.submodule_search_locations[0])
     topics: dict[str, int] = {}
-    for number, topic in enumerate(TOPICS):
+    for number, topic in enumerate(names):
         for path in sorted((root / topic).glob("*.py")):
             # A text that two parts share says nothing about either: the first keeps it.
             for text in _texts(path):
                 topics.setdefault(text, number)
     if len(topics) < 100:
         raise DataError(f"{root} holds {len(topics)} docstrings only; was SciPy installed without them?")
-    return Raw(np.asarray(list(topics), str), np.asarray(list(topics.values())), class_names=TOPICS)
+    return Raw(np.asarray(list(topics), str), np.asarray(list(topics.values())), class_names=tuple(names))
 
 
 def _texts(path: Path) -> Iterator[str]:
