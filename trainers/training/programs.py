@@ -84,6 +84,7 @@ class Program:
             place.take(other)
         for place in self.loss:
             place.plain = place.scalars[0].number = label_smoothing
+            self.aim.loss.label_smoothing = label_smoothing  # what is saved
         self.model.stop_training = False
         self.loosen()
 

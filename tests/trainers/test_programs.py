@@ -1,0 +1,253 @@
+"""Trials of one structure share compiled programs, and nothing else."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from fake_run import TABULAR, FakeRun, few_digits, few_tumours
+
+from spaces.vocabulary import Option, Options
+from trainers import find
+from trainers.contract import TrialOver
+from trainers.data import Data
+from trainers.training import programs as kept_programs
+from trainers.training import ready, train
+from trainers.training.programs import loss_places, programs, structure_of
+from trainers.words.augmentation import AUGMENTATIONS
+from trainers.words.optimizers import OPTIMIZERS
+from trainers.words.reading import read
+from trainers.words.training import OPTIONS
+
+
+def images(params: Any, data: Data) -> keras.Model:
+    layers, penalty = keras.layers, keras.regularizers.L2(params.get("l2", 0.01))
+    inputs = keras.Input(data.input_shape)
+    x = layers.Conv2D(2, 3, kernel_regularizer=penalty)(layers.Rescaling(1 / data.maximum)(inputs))
+    x = layers.Activation("silu")(layers.BatchNormalization()(x))
+    x = layers.Dropout(params.get("dropout", 0.2))(layers.Flatten()(x))
+    return keras.Model(inputs, layers.Dense(params.get("outputs", 10))(x))
+
+
+def rows(params: Any, data: Data) -> keras.Model:
+    layers = keras.layers
+    inputs = keras.Input(data.input_shape)
+    x = layers.Normalization(mean=data.mean, variance=data.variance)(inputs)
+    return keras.Model(inputs, layers.Dense(2)(x))
+
+
+def trained(build: Any, params: dict[str, Any], data: Data, folder: Path, seed: int, epochs: int = 2) -> Any:
+    """Everything that a trial leaves: the metrics of its epochs, and its weights."""
+    folder.mkdir(exist_ok=True)
+    run = FakeRun(data, folder, epochs=epochs, seed=seed)
+    train.fit(build, params, run)
+    reports = [{name: value for name, value in report.items() if name != "seconds"} for _, report in run.reports]
+    return reports, [array.tobytes() for array in keras.saving.load_model(run.kept[0]).get_weights()]
+
+
+def compare(build: Any, first: dict[str, Any], second: dict[str, Any], data: Data, folder: Path) -> None:
+    """The second trial is the same after the first, whose programs it uses, as it is alone."""
+    programs.cache_clear()
+    trained(build, first, data, folder / "first", seed=1)
+    reused = trained(build, second, data, folder / "reused", seed=2)
+    assert len(programs(data).kept) == 1, "they are of one structure"
+    (program,) = programs(data).kept.values()
+    assert program.epochs._train.experimental_get_tracing_count() == 1
+    programs.cache_clear()
+    fresh = trained(build, second, data, folder / "fresh", seed=2)
+    assert reused == fresh
+    assert reused[0] != trained(build, first, data, folder / "other", seed=2)[0], "their numbers matter"
+
+
+def test_a_program_used_again_gives_the_bits_of_a_fresh_one(tmp_path: Path) -> None:
+    first: dict[str, Any] = {
+        "optimizer": {"adam": {"beta_1": 0.8, "beta_2": 0.99, "epsilon": 1e-6}},
+        "learning_rate": 0.01,
+        "weight_decay": 0.01,
+        "global_clipnorm": 1.0,
+        "label_smoothing": 0.1,
+        "ema": {"momentum": 0.9},
+        "augment": {"rotation": 0.1, "zoom": 0.1, "translation": 0.1},
+        "class_weight": {"3": 2.0},
+        "batch_size": 32,
+    }
+    second = first | {
+        "optimizer": {"adam": {"beta_1": 0.95, "beta_2": 0.9, "epsilon": 1e-3}},
+        "learning_rate": 0.03,
+        "schedule": {"cosine": {"warmup": 0.2}},
+        "weight_decay": 0.1,
+        "global_clipnorm": 0.2,
+        "label_smoothing": 0.3,
+        "ema": {"momentum": 0.5},
+        "augment": {"rotation": 0.2, "zoom": 0.3, "translation": 0.25},
+        "class_weight": "balanced",
+        "batch_size": 48,
+        "dropout": 0.5,
+        "l2": 0.1,
+    }
+    compare(images, first, second, few_digits(), tmp_path)
+
+
+def numbers(word: Any, factor: float) -> dict[str, Any]:
+    assert isinstance(word.kind, Options)
+    return {option.name: changed(option, factor) for option in word.kind.options}
+
+
+def changed(option: Option, factor: float) -> Any:
+    if option.default and option.name in SEARCHED:
+        return option.default * factor
+    return option.default
+
+
+SEARCHED = ("momentum", "rho", "beta_1", "beta_2", "epsilon", "beta_2_decay", "clip_threshold")
+
+
+# Schedule-free AdamW begins with a copy of the weights, so it shares no programs.
+SHARING = [word for word in OPTIMIZERS if word.name != "schedule_free_adamw"]
+
+
+@pytest.mark.parametrize("word", SHARING, ids=[word.name for word in SHARING])
+def test_an_optimizers_numbers_are_arguments_of_its_program(word: Any, tmp_path: Path) -> None:
+    first, second = (
+        {"optimizer": {word.name: numbers(word, factor)}, "learning_rate": rate, "batch_size": 64, "weight_decay": rate}
+        for factor, rate in ((0.99, 0.01), (0.9, 0.02))
+    )
+    compare(rows, first, second, few_tumours(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["contrast", "brightness"])
+def test_an_augmentations_strength_is_an_argument_of_its_program(name: str, tmp_path: Path) -> None:
+    assert name in [word.name for word in AUGMENTATIONS]
+    plain = {"learning_rate": 0.01, "batch_size": 80}
+    first, second = (plain | {"augment": {name: strength}} for strength in (0.1, 0.4))
+    compare(images, first, second, few_digits(), tmp_path)
+
+
+def structure(build: Any, params: dict[str, Any], data: Data) -> str | None:
+    words = read(OPTIONS, params)
+    return structure_of(ready.parts_of(build, params, words, data, seed=0), words, (), weighted=False)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dropout": 0.0},
+        {"outputs": 11},
+        {"optimizer": "sgd"},
+        {"optimizer": {"adam": {"amsgrad": True}}},
+        {"weight_decay": 0.1},
+        {"clipvalue": 0.1},
+        {"gradient_accumulation_steps": 2},
+        {"ema": {}},
+        {"label_smoothing": 0.1},
+        {"metrics": ["top_3_accuracy"]},
+        {"loss": "focal"},
+        {"precision": "mixed_bfloat16"},
+        {"augment": {"rotation": 0.1}},
+    ],
+    ids=str,
+)
+def test_what_is_part_of_a_graph_is_another_structure(params: dict[str, Any]) -> None:
+    assert structure(images, params, few_digits()) != structure(images, {}, few_digits())
+
+
+class OwnLayer(keras.layers.Dense):  # type: ignore[misc]
+    pass
+
+
+class OwnModel(keras.Model):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = keras.layers.Dense(2)
+
+    def call(self, inputs: Any) -> Any:
+        return self.dense(inputs)
+
+
+def overridden(params: Any, data: Data) -> keras.Model:
+    model = rows(params, data)
+    model.train_step = lambda data: {}
+    return model
+
+
+def of_layers(*layers: Any) -> Any:
+    return lambda params, data: keras.Sequential(
+        [keras.Input(data.input_shape), *layers, keras.layers.Dense(2, name="y")]
+    )
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        of_layers(OwnLayer(3)),
+        of_layers(keras.layers.Lambda(lambda x: x * 2)),
+        of_layers(keras.layers.Dense(3, activation=lambda x: x * 2)),
+        of_layers(keras.layers.Normalization()),
+        lambda params, data: OwnModel(),
+        overridden,
+    ],
+    ids=["own layer", "lambda", "own activation", "adapted", "own model", "own step"],
+)
+def test_what_keras_cant_tell_all_about_shares_nothing(build: Any) -> None:
+    assert structure(build, {}, few_tumours()) is None
+
+
+def test_a_trial_that_was_stopped_goes_on_like_an_undisturbed_one_with_the_program_of_another(tmp_path: Path) -> None:
+    params = {"optimizer": {"adam": {}}, "learning_rate": 0.01, "batch_size": 64, "dropout": 0.4}
+    expected, _ = trained(images, params, few_digits(), tmp_path / "whole", seed=3, epochs=4)
+    stopped = FakeRun(few_digits(), tmp_path / "stopped", epochs=4, seed=3, over_at=2)
+    stopped.folder.mkdir()
+    with pytest.raises(TrialOver):
+        train.fit(images, params, stopped)
+    trained(images, params | {"learning_rate": 0.1, "dropout": 0.1}, few_digits(), tmp_path / "other", seed=4)
+    reports, _ = trained(images, params, few_digits(), tmp_path / "stopped", seed=3, epochs=4)
+    assert reports == expected[1:]
+
+
+def test_a_saved_model_has_its_trials_numbers(tmp_path: Path) -> None:
+    for rate in (0.2, 0.4):
+        run = FakeRun(few_digits(), tmp_path / str(rate), epochs=1)
+        run.folder.mkdir()
+        train.fit(images, {"dropout": rate, "optimizer": {"adam": {"beta_1": rate}}, "label_smoothing": rate}, run)
+        model = keras.saving.load_model(run.kept[0])
+        assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [rate]
+        assert model.optimizer.get_config()["beta_1"] == rate
+        assert loss_places(model.loss)[0].plain == rate
+
+
+def test_the_programs_used_last_are_kept_and_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_programs, "MOST", 2)
+    programs.cache_clear()
+    fit = find.load(TABULAR, tmp_path)
+    counts = []
+    for number, units in enumerate((2, 3, 4, 2, 5, 6, 7)):
+        run = FakeRun(few_tumours(), tmp_path / str(number), epochs=1)
+        run.folder.mkdir()
+        fit({"layers": [{"units": units}]}, run)
+        gc.collect()
+        kinds = (keras.Model, keras.optimizers.Optimizer, tf.Graph)
+        counts.append(sum(issubclass(type(thing), kinds) for thing in gc.get_objects()))
+    assert len(programs(few_tumours()).kept) == 2
+    assert len(set(counts[2:])) == 1
+    monkeypatch.setattr(kept_programs, "MOST_BYTES", 0)
+    trained(rows, {}, few_tumours(), tmp_path / "large", seed=0)
+    assert len(programs(few_tumours()).kept) == 1
+
+
+def test_a_trial_that_ended_in_an_error_leaves_no_program(tmp_path: Path) -> None:
+    class Broken(FakeRun):
+        def report(self, epoch: int, **metrics: float) -> None:
+            raise OSError("gone")
+
+    programs.cache_clear()
+    with pytest.raises(OSError, match="gone"):
+        train.fit(rows, {}, Broken(few_tumours(), tmp_path))
+    assert not programs(few_tumours()).kept
+    np.testing.assert_equal(programs(few_tumours()).garbage, True)
