@@ -111,9 +111,11 @@ class Launcher:
             WRONG_INPUT: InputError,
             UNAVAILABLE: StorageUnavailable,
         }
-        if code in errors:
+        quick = time.monotonic() - slot.started <= STEADY
+        # A worker that finds no storage as it starts may have met an outage, which those that run wait out.
+        if code in errors and not (code == UNAVAILABLE and quick and slot.crashes < CRASHES_ALLOWED):
             raise errors[code](self._last_words(slot) or f"{name} ended with exit code {code}; see {slot.log}")
-        slot.crashes = 1 if time.monotonic() - slot.started > STEADY else slot.crashes + 1
+        slot.crashes = slot.crashes + 1 if quick else 1
         if slot.crashes > CRASHES_ALLOWED:
             crashed = f"{name} crashed {slot.crashes} times in a row ({_cause(code)})"
             if self.alive:  # its device may be broken; the others go on

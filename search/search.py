@@ -101,8 +101,7 @@ class Search:
             if not is_outage(error):
                 raise
             self._say_once(progress, "the storage doesn't answer; the workers wait for it")
-            if self.reached.restart is not None:
-                self.reached.restart()
+            self.storage.try_restart()
             return
         if unread:
             self._say_once(progress, f"warning: the trainer never read {', '.join(unread)}: searched in vain")

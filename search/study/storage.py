@@ -61,9 +61,10 @@ class Storage:
                 log.warning("the storage is away (%s); trying again", type(error).__name__)
             time.sleep(pause * (0.5 + random.random()))
             pause = min(pause * 2, LONGEST_PAUSE)
-            self._try_restart()
+            self.try_restart()
 
-    def _try_restart(self) -> None:
+    def try_restart(self) -> None:
+        """Bring the embedded server back, if it is ours and can be had now."""
         if self.restart is None:
             return
         try:

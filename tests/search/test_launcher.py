@@ -110,12 +110,30 @@ def test_one_broken_worker_does_not_end_the_others(launch: Callable[..., Launche
     assert len(made.pids()) == 1
 
 
-@pytest.mark.parametrize(("code", "error"), [(1, Aborted), (2, InputError), (75, StorageUnavailable)])
+@pytest.mark.parametrize(("code", "error"), [(1, Aborted), (2, InputError)])
 def test_a_worker_that_gives_up_is_quoted(launch: Callable[..., Launcher], code: int, error: type[SearchError]) -> None:
     made = launch(f"echo noise; echo 'search: error: what went wrong'; echo '  the way out'; exit {code}")
     with pytest.raises(error) as raised:
         tended(made, lambda: False)
     assert str(raised.value) == "what went wrong\n  the way out"
+
+
+def test_a_worker_that_finds_no_storage_tries_again_for_a_while(launch: Callable[..., Launcher], clock: Clock) -> None:
+    made = launch("echo 'search: error: no storage'; exit 75")
+    told = list[str]()
+    with pytest.raises(StorageUnavailable, match=r"^no storage$"):
+        for _ in range(launcher.CRASHES_ALLOWED + 1):
+            told += tended(made, lambda: made.slots[0].process is None)
+            clock.now += launcher.LONGEST_PAUSE
+            made.tend()
+    assert len(told) == launcher.CRASHES_ALLOWED
+
+
+def test_a_worker_that_has_waited_for_the_storage_ends_the_run(launch: Callable[..., Launcher], clock: Clock) -> None:
+    made = launch("echo 'search: error: away for 600 s'; exit 75")
+    clock.now += launcher.STEADY + 1
+    with pytest.raises(StorageUnavailable, match="away for 600 s"):
+        tended(made, lambda: False)
 
 
 def test_a_worker_that_gives_up_without_a_word_is_told_with_its_log(launch: Callable[..., Launcher]) -> None:
@@ -135,9 +153,9 @@ def test_only_the_last_start_is_quoted(launch: Callable[..., Launcher], clock: C
 def test_stopping_asks_every_worker_and_starts_none_again(launch: Callable[..., Launcher], tmp_path: Path) -> None:
     made = launch(
         f"trap 'echo asked > {tmp_path}/asked; exit 130' TERM; touch {tmp_path}/ready; while :; do sleep 0.05; done",
-        "exec sleep 60",
+        f"touch {tmp_path}/asleep; exec sleep 60",
     )
-    tended(made, (tmp_path / "ready").exists)
+    tended(made, lambda: (tmp_path / "ready").exists() and (tmp_path / "asleep").exists())
     made.stop()
     assert tended(made, lambda: not made.alive) == []
     assert (tmp_path / "asked").exists()
