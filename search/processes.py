@@ -23,7 +23,9 @@ def registered(state: Path, verb: str) -> Iterator[None]:
     folder = places.processes(state)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{os.getpid()}.json"
-    path.write_text(json.dumps({"verb": verb, "created": psutil.Process().create_time()}))
+    aside = path.with_suffix(".partial")  # whoever read it half-written would take us for dead and remove it
+    aside.write_text(json.dumps({"verb": verb, "created": psutil.Process().create_time()}))
+    aside.replace(path)
     try:
         yield
     finally:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         command = [sys.executable, str(script), str(tmp_path), verb, str(tmp_path / "journal"), how]
         root = Path(__file__).parents[2]
         environment = {**os.environ, "PYTHONPATH": str(root)}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
         started.append(process)
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -58,7 +60,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     yield begin
     for process in started:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its own child too
         process.communicate()
 
 
@@ -89,6 +92,19 @@ def test_a_stranger_with_an_old_number_is_left_alone(tmp_path: Path) -> None:
     (folder / "7.json").write_text("half")
     assert processes.running(tmp_path) == []
     assert processes.stop(tmp_path, patience=1) == (0, 0)
+
+
+def test_a_process_that_is_just_registering_is_not_taken_for_a_dead_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(path: Path, text: str) -> int:
+        with path.open("w") as file:
+            assert processes.running(tmp_path) == []
+            return file.write(text)
+
+    monkeypatch.setattr(Path, "write_text", slowly)
+    with processes.registered(tmp_path, "worker"):
+        assert [(process.pid, verb) for process, verb in processes.running(tmp_path)] == [(os.getpid(), "worker")]
 
 
 def test_a_process_does_not_stop_itself(tmp_path: Path) -> None:
