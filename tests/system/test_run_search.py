@@ -139,6 +139,7 @@ while len(list(HERE.glob("here-*"))) < 3:
     assert len(project.journal()) == 36
 
 
+@pytest.mark.slow
 def test_a_trial_that_crashes_its_worker_is_tried_thrice_and_the_study_goes_on(project: Toy, shared: Shared) -> None:
     body = """
 if epoch == 2 and run.number == 1 and not (HERE / "crashed").exists():
