@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from uuid import uuid4
 
+import commands
 import optuna
 import pytest
 import sqlalchemy
@@ -37,9 +38,10 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         with debian_server() as found:
             yield found.replace("postgresql://", "postgresql+psycopg2://", 1)
         return
-    embedded = server.ensure(tmp_path_factory.mktemp("study-contract"))
-    yield embedded.url
-    embedded.release()
+    with commands.project(tmp_path_factory.mktemp("study-contract")) as folder:
+        embedded = server.ensure(folder / ".search")
+        yield embedded.url
+        embedded.release()
 
 
 @pytest.fixture

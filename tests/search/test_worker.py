@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import commands
 import pytest
 from claimers import claimed, spec_of
 
@@ -40,11 +41,12 @@ def train(params, run):
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    held = server.ensure(tmp_path_factory.mktemp("worker"))
-    opened = open_storage(held.url, "test")
-    yield opened
-    opened.close()
-    held.release()
+    with commands.project(tmp_path_factory.mktemp("worker")) as folder:
+        held = server.ensure(folder / ".search")
+        opened = open_storage(held.url, "test")
+        yield opened
+        opened.close()
+        held.release()
 
 
 class Bench:
