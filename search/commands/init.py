@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from spaces.template import template
-
 from search.errors import InputError
 from search.settings import Settings
+from spaces.template import template
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

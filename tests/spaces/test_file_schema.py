@@ -18,6 +18,7 @@ from spaces.schema import file_schema
 from spaces.template import template
 from spaces.vocabulary import OneWord, Option, Options, Real, Word, schema
 from trainers import words
+from trainers.words.builtin import BUILTIN
 
 SHIPPED = sorted((Path(__file__).parents[2] / "spaces").glob("*.yaml"))
 GENERAL = Draft202012Validator(file_schema())
@@ -35,8 +36,9 @@ def test_schema_is_a_schema_and_json() -> None:
     assert json.loads(json.dumps(file_schema())) == file_schema()
 
 
-def test_three_spaces_are_shipped() -> None:
-    assert [path.name for path in SHIPPED] == ["breast_cancer.yaml", "cifar10.yaml", "digits.yaml"]
+def test_a_space_is_shipped_for_every_built_in_trainer() -> None:
+    assert {"breast_cancer.yaml", "cifar10.yaml", "digits.yaml"} <= {path.name for path in SHIPPED}
+    assert {read(path).trainer.name for path in SHIPPED} == set(BUILTIN)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

@@ -32,7 +32,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "Ftrl": ("l2_regularization_strength",),
     "Lion": ("beta_1", "beta_2"),
     "Lamb": _MOMENTS,
-    "Muon": ("momentum",),
+    "Muon": ("momentum", "epsilon"),
     "Dropout": ("rate",),
     "SpatialDropout1D": ("rate",),
     "SpatialDropout2D": ("rate",),

@@ -65,6 +65,8 @@ def obey(held: server.Server, command: str, rest: str) -> object:
 
 
 def main() -> None:
+    # Tests that run in the background of a shell inherit that an interrupt is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sqlalchemy.create_engine("postgresql+psycopg2://").dispose()
     if len(sys.argv) > 2:
         become(sys.argv[2])
