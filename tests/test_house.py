@@ -44,7 +44,7 @@ def modules() -> list[Path]:
 @pytest.mark.parametrize(
     "tool",
     [
-        pytest.param(["-m", "ruff", "check", "."], id="ruff_check"),
+        pytest.param(["-m", "ruff", "check", "--no-cache", "."], id="ruff_check"),
         pytest.param(["-m", "ruff", "format", "--check", "."], id="ruff_format"),
         pytest.param(["-m", "mypy", "--strict"], id="mypy", marks=pytest.mark.slow),
         pytest.param(["-c", LINT_IMPORTS], id="import_contracts"),
