@@ -64,7 +64,22 @@ def _network(name: str, build: Any, shape: tuple[int, ...], weights: str, folder
         network.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
         raise DataError(f"backbone {name}: {path} doesn't hold its weights without the classes: {error}") from error
+    deviations = getattr(inspect.getmodule(build), "IMAGENET_STDDEV_RGB", None)
+    if deviations and not path.name.endswith(".weights.h5"):
+        _as_downloaded(network, deviations)
     return network
+
+
+def _as_downloaded(network: keras.Model, deviations: Sequence[float]) -> None:
+    """Divide EfficientNet's input by one more square root of the deviations.
+
+    Keras does so for `imagenet`, but not for the same weights from a file that it downloaded (those that Keras 3 saved
+    itself end in .weights.h5). https://github.com/tensorflow/tensorflow/issues/49930.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Normalization):
+            layer.adapt_variance.assign(layer.adapt_variance * keras.ops.convert_to_tensor(deviations))
+            layer.finalize_state()
 
 
 def _downloaded(name: str, build: Any, shape: tuple[int, ...]) -> keras.Model:

@@ -1,0 +1,232 @@
+"""A search of 40 fixed configurations of a small digits CNN, beside a plain two-process Optuna script with `model.fit`.
+
+    python tests/benchmarks/search_speed.py [--quick]
+
+Ten epochs each with validation, no pruning, two processes of one thread on either side. `structure` varies what makes
+another model (optimizer, blocks, filters, units); `numbers` varies learning rate, batch size, dropout and augmentation
+alone. The sides take turns; times are those of whole commands, from nothing to the last result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spaces.parameters import Scalar, draw
+from spaces.reader import parse
+from spaces.spec import StudySpec
+
+ROOT = Path(__file__).resolve().parents[2]
+EPOCHS, SEED = 10, 7
+HEAD = """
+study: {name}
+trainer: image
+data: {{source: digits, validation: 0.2}}
+objective: {{maximize: val_accuracy}}
+budget: {{trials: {trials}, epochs: 10}}
+algorithm: {{sampler: random, pruner: none, seed: 7}}
+space:
+  learning_rate: {{float: [1e-4, 1e-2], log: true}}
+  batch_size: {{choice: [32, 64, 128]}}
+"""
+SPACES = {
+    "structure": """
+  optimizer: {choice: {adam: {}, sgd: {momentum: 0.9}, rmsprop: {}}}
+  layers: {repeat: [1, 3], each: {filters: {int: [8, 32]}}}
+  dense: {repeat: [1, 2], each: {units: {int: [16, 64]}}}
+""",
+    "numbers": """
+  augment: {rotation: {float: [0.01, 0.1]}, translation: {float: [0.01, 0.1]}}
+  layers: {repeat: [2, 3], each: {filters: 24, dropout: {float: [0.05, 0.3]}}}
+  dense: {const: [{units: 32}]}
+""",
+}
+
+
+class Draws:
+    """Suggests at random from a fixed seed, and remembers what it suggested by its flat name."""
+
+    def __init__(self, seed: int) -> None:
+        self.random, self.values = random.Random(seed), dict[str, Scalar]()
+
+    def suggest_float(self, name: str, low: float, high: float, *, step: float | None, log: bool) -> float:
+        share = self.random.random()
+        return self._kept(name, low * (high / low) ** share if log else low + (high - low) * share)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int, log: bool) -> int:
+        return self._kept(name, self.random.randint(low, high))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Scalar]) -> Any:
+        return self._kept(name, self.random.choice(list(choices)))
+
+    def _kept(self, name: str, value: Any) -> Any:
+        self.values[name] = value
+        return value
+
+
+def spec_of(kind: str, trials: int, folder: Path) -> StudySpec:
+    """Return the study of one kind of variation."""
+    name = f"{kind}-{time.time_ns()}"
+    return parse(HEAD.format(name=name, trials=trials).rstrip() + SPACES[kind], f"{name}.yaml", folder)
+
+
+def configurations(spec: StudySpec) -> list[dict[str, Scalar]]:
+    """Return the fixed configurations by flat name, always the same."""
+    found = []
+    for number in range(spec.budget.trials):
+        draws = Draws(SEED * 1000 + number)
+        draw(spec.space, draws)
+        found.append(draws.values)
+    return found
+
+
+def ours(kind: str, trials: int, folder: Path) -> tuple[float, list[float]]:
+    """Search with `python -m search run`; return seconds and values."""
+    from search.postgres import server
+    from search.study.storage import open_storage
+    from search.study.study import open_study
+
+    spec = spec_of(kind, trials, folder)
+    (folder / spec.file).write_text(spec.text)
+    state = folder / f"state-{spec.study}"
+    embedded = server.ensure(state)
+    storage = open_storage(embedded.url, "benchmark")
+    study = open_study(storage, spec)
+    for values in configurations(spec):
+        study.handle.enqueue_trial(values)
+    storage.close()
+    embedded.release()
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "search", "run", spec.file, "--workers", "2", "--state", str(state)]
+    subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=subprocess.DEVNULL)
+    seconds = time.perf_counter() - start
+    embedded = server.ensure(state)
+    storage = open_storage(embedded.url, "benchmark")
+    trials_done = open_study(storage, spec).handle.get_trials()
+    storage.close()
+    embedded.release()
+    return seconds, [trial.value for trial in trials_done if trial.value is not None]
+
+
+def plain(kind: str, trials: int, folder: Path) -> tuple[float, list[float]]:
+    """Search with two processes of plain Optuna; return seconds and values."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    spec = spec_of(kind, trials, folder)
+    (folder / spec.file).write_text(spec.text)
+    study = optuna.create_study(study_name=spec.study, storage=journal(folder, spec.study), direction="maximize")
+    for values in configurations(spec):
+        study.enqueue_trial(values)
+    start = time.perf_counter()
+    command = [sys.executable, __file__, "--work", str(folder / spec.file)]
+    processes = [subprocess.Popen(command, env=environment()) for _ in range(2)]
+    assert [process.wait() for process in processes] == [0, 0]
+    seconds = time.perf_counter() - start
+    return seconds, [trial.value for trial in study.get_trials() if trial.value is not None]
+
+
+def work(file: Path) -> None:
+    """Be one process of the plain script: what a person would write, with `model.fit`."""
+    import keras
+    import optuna
+    from optuna.trial import Trial
+
+    from spaces.reader import read
+    from trainers import data as datasets
+    from trainers import image
+    from trainers.training.augmentation import layers as augmentation
+    from trainers.training.optimizer import optimizer
+    from trainers.words.reading import read as read_words
+    from trainers.words.training import OPTIONS
+
+    warnings.simplefilter("ignore")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    spec = read(file)
+    assert spec.data is not None
+    data = datasets.load(spec.data, spec.folder, SEED)
+
+    def objective(trial: Trial) -> float:
+        parameters = draw(spec.space, trial)
+        words = read_words(OPTIONS, parameters)
+        core = image.build(parameters, data)
+        model = keras.Sequential([keras.Input(data.input_shape), *augmentation(words["augment"], data, SEED), core])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        rate = optimizer(words)
+        rate.learning_rate = words["learning_rate"]
+        model.compile(rate, loss, metrics=["accuracy"])
+        held = (data.x_validation, data.y_validation)
+        batch = words["batch_size"]
+        history = model.fit(data.x_train, data.y_train, batch, EPOCHS, verbose=0, validation_data=held)
+        return float(history.history["val_accuracy"][-1])
+
+    study = optuna.load_study(study_name=spec.study, storage=journal(file.parent, spec.study))
+    while any(trial.state == optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False)):
+        study.optimize(objective, n_trials=1)
+
+
+def journal(folder: Path, name: str) -> Any:
+    """Return Optuna's cheapest storage that two processes can share."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(folder / f"{name}.journal")))
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of either side: this repository, one thread a process, no GPU."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **threads, **quiet}
+
+
+def main() -> None:
+    """Measure both sides in turn, both kinds, and print ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="8 configurations, once")
+    parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        work(arguments.work)
+        return
+    trials, rounds = (8, 1) if arguments.quick else (40, 3)
+    with tempfile.TemporaryDirectory(prefix="search-benchmark-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for kind in SPACES:
+            found: dict[str, list[tuple[float, list[float]]]] = {"plain": [], "ours": []}
+            for _ in range(rounds):
+                found["plain"].append(plain(kind, trials, folder))
+                found["ours"].append(ours(kind, trials, folder))
+            report(kind, found)
+
+
+def report(kind: str, found: dict[str, list[tuple[float, list[float]]]]) -> None:
+    """Print one kind: seconds, how many times faster, and the values for comparison."""
+    seconds = {side: [run[0] for run in runs] for side, runs in found.items()}
+    medians = {side: statistics.median(values) for side, values in seconds.items()}
+    ratios = [theirs / mine for theirs, mine in zip(seconds["plain"], seconds["ours"], strict=True)]
+    print(
+        f"{kind:10s} plain {medians['plain']:6.1f} s  ours {medians['ours']:6.1f} s  "
+        f"{medians['plain'] / medians['ours']:.2f} times faster ({min(ratios):.2f}-{max(ratios):.2f})"
+    )
+    for side, runs in found.items():
+        values = sorted(runs[-1][1], reverse=True)
+        print(
+            f"  {side:6s} {len(values)} values, best {values[0]:.4f}, median {statistics.median(values):.4f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
