@@ -78,6 +78,13 @@ def test_an_unknown_word_is_told_at_its_place(old: str, new: str, message: str) 
         "augment: {optional: {rotation: {float: [0.0, 1.5]}}}",
         "layers: {repeat: [1, 2], each: {filter: 3}}",
         "layers: {repeat: [1, 2], each: {activation: {choice: [relu, gleu]}}}",
+        "layers: {repeat: [1, 2], each: {choice: {conv: {filters: 0}, residual: {}}}}",
+        "layers: {repeat: [1, 2], each: {conv: {kernel_regularizer: {l3: 0.1}}}}",
+        "layers: {repeat: [1, 2], each: {choice: [conv, lstm]}}",
+        "layers: {const: [{conv: {kernel_regularizer: orthogonal}}]}",
+        "dense: {repeat: [1, 2], each: {conv: {filters: 3}}}",
+        "backbone: {choice: {resnet50: {}, resnet_51: {}}}",
+        "augment: {cutmix: 2}",
         "precision: float16",
         "dense: {const: [{units: 0}]}",
     ],
@@ -86,6 +93,28 @@ def test_what_a_trainer_cant_take_is_told_at_its_line(line: str) -> None:
     problems = told(f"{FILE}  {line}\n")
     assert len(problems) == 1, problems
     assert problems[0].startswith("8:")
+
+
+@pytest.mark.parametrize(
+    ("each", "message"),
+    [
+        ("{cnov: {filters: 3}}", "space.layers.each: 'cnov' is not known here; did you mean 'conv'?"),
+        ("{conv: {filers: 3}}", "space.layers.each.conv: 'filers' is not known here; did you mean 'filters'?"),
+        ("{filters: 3, dropot: 0.1}", "space.layers.each: 'dropot' is not known here; did you mean 'dropout'?"),
+        ("{filters: 3, dropout: 1.5}", "space.layers.each.dropout: 1.5 is not below 1"),
+        ("{dropout: {rate: 1.5}}", "space.layers.each.dropout.rate: 1.5 is not below 1"),
+    ],
+)
+def test_a_wrong_block_is_told_as_the_kind_or_the_options_that_were_meant(each: str, message: str) -> None:
+    (problem,) = told(f"{FILE}  layers: {{repeat: [1, 2], each: {each}}}\n")
+    assert problem.split(" ", 1)[1] == message
+
+
+def test_a_kind_that_the_trainers_data_cant_have_is_told_at_check() -> None:
+    table = FILE.replace("digits", "iris").replace("image", "tabular")
+    (problem,) = told(f"{table}  layers: {{const: [{{lstm: {{units: 3}}}}]}}\n")
+    assert problem == "8:19 space.layers.0: 'lstm' is not known here"
+    assert told(f"{table}  layers: {{const: [{{residual: {{filters: 3}}}}, dropout, {{units: 4}}]}}\n") == []
 
 
 def test_a_models_own_words_are_let_through_and_those_of_training_are_checked() -> None:
