@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from search import settings as settings_reader
 from search.errors import Interrupted, SearchError, StorageUnavailable
-from search.settings import LOG_LEVELS, Settings
+from search.settings import LOG_LEVELS
 from spaces.errors import SpaceError
 
 VERBS = ("init", "check", "plan", "run", "worker", "status", "best", "dashboard", "psql", "schema", "stop")
@@ -114,6 +114,3 @@ def _bug(error: Exception, state: str | None) -> str:
     except OSError:
         return f"this is a bug of ours: {text}"
     return f"this is a bug of ours ({type(error).__name__}): {error}; the traceback is in {path}"
-
-
-__all__ = ["Settings", "main", "parser"]

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from search.study.history import Snapshot, TrialView
+from search.study.history import ENDS, Snapshot, TrialView
 from search.text import count, duration, number
 
 
@@ -21,7 +21,7 @@ def headline(now: Snapshot, seconds_left: float | None) -> str:
     """Return one line: trials done of the budget, best so far, time left."""
     parts = [f"{now.finished}/{now.trials} trials"]
     counts = now.counts
-    ends = [f"{counts[state]} {state}" for state in ("complete", "pruned", "failed") if counts[state]]
+    ends = [f"{counts[state]} {state}" for state in ENDS if counts[state]]
     if ends:
         parts.append(", ".join(ends))
     if now.best:
@@ -69,7 +69,7 @@ class Progress:
     live: Live | None = None
 
     def __enter__(self) -> Progress:
-        self.shown = {trial.number for trial in self.before.all if _ended(trial)}
+        self.shown = {trial.number for trial in self.before.all if trial.ended}
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.__enter__()
@@ -86,7 +86,7 @@ class Progress:
         if self.began is None and now.running:
             self.began = time.monotonic()
         left = time_left(now, self.before.finished, time.monotonic() - (self.began or time.monotonic()))
-        fresh = [trial for trial in now.all if _ended(trial) and trial.number not in self.shown]
+        fresh = [trial for trial in now.all if trial.ended and trial.number not in self.shown]
         self.shown |= {trial.number for trial in fresh}
         for trial in fresh:
             self.say([trial_line(now, trial)])
@@ -99,10 +99,6 @@ class Progress:
         """Print lines above whatever is live."""
         for line in lines:
             self.console.print(Text(line))
-
-
-def _ended(trial: TrialView) -> bool:
-    return trial.state in ("complete", "pruned", "failed")
 
 
 def _running(now: Snapshot) -> Table:

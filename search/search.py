@@ -19,7 +19,7 @@ from search.shutdown import Shutdown
 from search.study import showcase
 from search.study.history import Snapshot, look
 from search.study.storage import Storage, open_storage
-from search.study.study import UNREAD, Study, open_study
+from search.study.study import Study, open_study
 from search.text import duration
 from spaces.spec import StudySpec
 
@@ -95,16 +95,16 @@ class Search:
 
     def _show(self, progress: Progress) -> None:
         try:
-            progress.show(look(self.study))
-            unread = self.study.attributes().get(UNREAD)
+            now = look(self.study)
         except Exception as error:
             if not is_outage(error):
                 raise
             self._say_once(progress, "the storage doesn't answer; the workers wait for it")
             self.storage.try_restart()
             return
-        if unread:
-            self._say_once(progress, f"warning: the trainer never read {', '.join(unread)}: searched in vain")
+        progress.show(now)
+        if now.unread:
+            self._say_once(progress, f"warning: the trainer never read {', '.join(now.unread)}: searched in vain")
 
     def _say_once(self, progress: Progress, line: str) -> None:
         if line not in self.told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import shutil
 import textwrap
@@ -146,7 +147,7 @@ class Worker:
             if objective.metric not in metrics:
                 raise InputError(missing(objective.metric, metrics))
             values.append(metrics[objective.metric])
-        if any(value != value or abs(value) == float("inf") for value in values):
+        if not all(math.isfinite(value) for value in values):
             trial.fail("nan", f"the trainer returned {dict(metrics)}")
             return
         if run.save is None or not models.worth_keeping(self.study.spec, values, self._best_values()):
@@ -180,11 +181,7 @@ class Worker:
 
     def _give_up_if_hopeless(self) -> None:
         """Stop the study when it has only ever failed, and the last failures are one and the same."""
-        ended = [
-            trial
-            for trial in self.study.storage.again(lambda: look(self.study)).all
-            if trial.state in ("complete", "pruned", "failed")
-        ]
+        ended = [trial for trial in self.study.storage.again(lambda: look(self.study)).all if trial.ended]
         last = ended[-SAME_ERRORS:]
         enough = len(last) >= min(SAME_ERRORS, self.study.spec.budget.trials)
         alike = len({_signature(trial.error or "") for trial in last}) == 1

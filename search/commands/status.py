@@ -60,5 +60,5 @@ def _lines(now: Snapshot) -> list[str]:
         lines.append(f"  trial {trial.number} epoch {trial.epoch}/{now.epochs}{metrics}")
     waiting = [trial for trial in now.all if trial.state == "waiting" and trial.epoch > 0]
     lines += [f"  trial {trial.number} waits at epoch {trial.epoch} for a worker" for trial in waiting]
-    ended = [trial for trial in now.all if trial.state in ("complete", "pruned", "failed")]
+    ended = [trial for trial in now.all if trial.ended]
     return lines + [f"  {trial_line(now, trial)}" for trial in ended[-SHOWN:]]

@@ -27,7 +27,6 @@ Name = Literal[
     "record_epoch",
     "epochs",
     "last_epochs",
-    "count_started",
     "state",
     "tick",
     "spent",

@@ -100,10 +100,6 @@ JOIN (
 ) AS newest USING (trial_id, epoch)
 ORDER BY trial_id, metric
 
--- name: count_started
--- How many trials of a study were ever started, each counted once however often it was resumed.
-SELECT count(*) FROM trials WHERE study_id = :study_id AND state <> 'WAITING'
-
 -- name: state
 -- The state of one trial.
 SELECT state::text FROM trials WHERE trial_id = :trial_id

@@ -106,11 +106,6 @@ def last_epochs(engine: sqlalchemy.Engine, study_id: int) -> dict[int, tuple[int
     return found
 
 
-def count_started(engine: sqlalchemy.Engine, study_id: int) -> int:
-    """Return how many trials of the study were ever started: all but the waiting ones."""
-    return int(_rows(engine, "count_started", study_id=study_id)[0][0])
-
-
 def tick(engine: sqlalchemy.Engine, study_id: int, fresh: bool) -> float:
     """Move the study's clock on and return the seconds spent so far, by the server's clock.
 

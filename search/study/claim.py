@@ -27,9 +27,7 @@ log = logging.getLogger(__name__)
 RUNNING = optuna.trial.TrialState.RUNNING
 GRACE = 3.0  # seconds without an owner before a trial is adopted: its owner may be reconnecting
 DEATHS_ALLOWED = 3  # owners that may die without a new epoch; then the trial is given up as `crashed`
-SEEDED_ANEW = (
-    100  # trials for which the sampler is made anew, so that they repeat whoever asks; later it keeps its state
-)
+SEEDED_ANEW = 100  # trials for which the sampler is made anew: they repeat, whoever asks; later it keeps its state
 
 Nothing = Literal["wait", "done"]
 
@@ -72,9 +70,8 @@ class Claims:
         storage.ownership.release()  # of a claim that was cut short
         storage.backend.forget()
         with storage.ownership.asking(study.id):
-            now = (
-                self._survey()
-            )  # before the list: a trial that ends in between must not look like one without an owner
+            # Before the list: a trial that ends in between must not look like one without an owner.
+            now = self._survey()
             storage.backend.refresh()
             running = study.handle.get_trials(deepcopy=False, states=(RUNNING,))
             orphans, awaited = self._orphans(running, now.owned)

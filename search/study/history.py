@@ -10,11 +10,12 @@ from typing import Any
 import optuna
 
 from search.postgres import records
-from search.study.study import BUDGET, COPIED, Study
+from search.study.study import BUDGET, COPIED, UNREAD, Study
 from search.study.trial import ENDED, EPOCHS, ERROR
 from spaces.parameters import rebuild
 
 State = optuna.trial.TrialState
+ENDS = ("complete", "pruned", "failed")  # how a trial can have ended; else it is running or waiting
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class TrialView:
     flat: Mapping[str, Any]
     seconds: float | None
     error: str | None
+
+    @property
+    def ended(self) -> bool:
+        """True once the trial has ended, one way or another."""
+        return self.state in ENDS
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,7 @@ class Snapshot:
     copied: int
     all: tuple[TrialView, ...]
     best: tuple[TrialView, ...]
+    unread: tuple[str, ...] = ()  # parameters that the trainer was seen not to read
 
     def count(self, state: str) -> int:
         """Count the trials in a state."""
@@ -60,7 +67,7 @@ class Snapshot:
     @property
     def counts(self) -> dict[str, int]:
         """The number of trials by state."""
-        return {state: self.count(state) for state in ("complete", "pruned", "failed", "running", "waiting")}
+        return {state: self.count(state) for state in (*ENDS, "running", "waiting")}
 
     @property
     def running(self) -> tuple[TrialView, ...]:
@@ -89,6 +96,7 @@ def look(study: Study) -> Snapshot:
         copied=attributes.get(COPIED, 0),
         all=tuple(views.values()),
         best=tuple(views[trial.number] for trial in best(study)),
+        unread=tuple(attributes.get(UNREAD, ())),
     )
 
 

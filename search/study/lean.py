@@ -2,7 +2,9 @@
 
 Plain Optuna reads the whole study again for every `should_prune`, and takes a transaction for every parameter. A worker
 needs neither: it alone writes its trial, so it knows it; and a pruner judges well by what others did two seconds ago.
-Only `_CachedStorage`'s public methods and `RDBStorage._create_new_trial` (as `_CachedStorage` calls it) are built upon.
+
+This is built upon `_CachedStorage`, which is not public: its trials by study and number (`_studies`, and
+`_trial_id_to_study_id_and_number`) and `_read_trials_from_remote_storage`. Look here first at Optuna's next release.
 """
 
 from __future__ import annotations

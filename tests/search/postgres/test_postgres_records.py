@@ -72,7 +72,7 @@ def test_what_was_started_counts_once_and_what_waits_does_not(engine: sqlalchemy
     for state in ("RUNNING", "COMPLETE", "PRUNED", "FAIL", "WAITING"):
         rows.trial(study, state)
     rows.trial(other)
-    assert records.count_started(engine, study) == 4
+    assert records.survey(engine, study, ()).started == 4
 
 
 def test_the_clock_counts_the_time_between_ticks_unless_nobody_worked(engine: sqlalchemy.Engine, rows: Rows) -> None:

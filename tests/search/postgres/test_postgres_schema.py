@@ -103,7 +103,7 @@ def test_a_role_without_the_right_to_make_tables_can_work(debian: str) -> None:
 def test_every_query_has_its_name_and_its_sentence() -> None:
     assert len(queries.load()) > 10
     text = "-- name: tick\n-- Ticks.\nSELECT 1\n"
-    with pytest.raises(ValueError, match="missing: count_started, "):
+    with pytest.raises(ValueError, match="missing: epochs, "):
         queries.load(text)
     with pytest.raises(ValueError, match="unknown: tock"):
         queries.load(text.replace("tick", "tock"))
