@@ -260,5 +260,5 @@ def test_a_trial_trains_and_goes_on_like_an_undisturbed_one(tmp_path: Path) -> N
     resumed = FakeRun(read(tmp_path, "csv", "t.csv", missing=True, label="y", stream=True), stopped.folder)
     train(params, resumed)
     assert resumed.losses[-1] == pytest.approx(undisturbed.losses[-1], rel=1e-5)
-    with pytest.raises(DataError, match="class_weight can't be used with data that is streamed"):
+    with pytest.raises(DataError, match="weights and class_weight can't be used with data that is streamed"):
         train({**params, "class_weight": "balanced"}, FakeRun(data, tmp_path))

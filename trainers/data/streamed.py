@@ -57,6 +57,8 @@ def from_function(reference: str, folder: Path, fraction: float, options: Mappin
     if len(parts) > 2 or not all(isinstance(part, tf.data.Dataset) for part in parts):
         names = ", ".join(type(part).__name__ for part in parts)
         raise DataError(f"the function returned {names}; expected a tf.data.Dataset, or two: (training, validation)")
+    if any(part.cardinality() == tf.data.INFINITE_CARDINALITY for part in parts):
+        raise DataError("the data set never ends; leave .repeat() out")
     train, held = parts if len(parts) == 2 else divided(parts[0], fraction)
     return examples(train, held, folder, options)
 
@@ -85,16 +87,22 @@ def examples(
     missing: bool = False,
 ) -> Data:
     """Return the data set of two tf.data sets of examples (x, y), read once to learn of them. Raises DataError."""
+    import tensorflow as tf
+
     for part in (train, held):
         _check_element(part)
-        if part.cardinality() == -1:
-            raise DataError("the data set never ends; leave .repeat() out")
     train, held = train.map(_typed), held.map(_typed)
     seen, held_seen = survey(train, "training"), survey(held, "validation")
     labels = _labels(seen, held_seen, options.get("task"))
     if class_names is not None:
         labels = replace(labels, class_names=class_names)
     train, held = (part.map(_labelled(labels.y.dtype)) for part in (train, held))
+    # `fit` and `evaluate` that don't know where the data ends begin one more step to find out.
+    counts = (seen.examples, held_seen.examples)
+    train, held = (
+        part.apply(tf.data.experimental.assert_cardinality(count))
+        for part, count in zip((train, held), counts, strict=True)
+    )
     source = stream(train, held, seen.examples, options, folder, None)
     samples = Samples(seen.x, held_seen.x, labels, columns, feature_names, missing)
     return data_of(samples, [seen.digest, held_seen.digest], source)
