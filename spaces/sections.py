@@ -11,7 +11,7 @@ from typing import Any, Literal
 from spaces import ranges
 from spaces.document import Entries, Entry, Items, Leaf, Tree, plain
 from spaces.errors import Place, Problems, did_you_mean, nearest
-from spaces.kinds import Flag, Kind, Listed, OneOf, Text, Whole
+from spaces.kinds import Either, Flag, Kind, Listed, OneOf, Text, Whole
 from spaces.scalars import written
 from spaces.sources import SOURCES
 from spaces.sources import options as options_of
@@ -167,6 +167,9 @@ def read_data(top: Section, required: bool) -> DataSpec | None:
     place = section.tree.entries[kind].value.place
     if kind == "source":
         return DataSpec(_source(section, location, place), location, place, validation, values)
+    if kind == "dataset" and not _FUNCTION.fullmatch(location):
+        expected = "file.py:function or module:function"
+        top.problems.add(place, "data.dataset: no function", written(location), expected)
     named: DataKind = kind  # type: ignore[assignment]
     return DataSpec(named, location, place, validation, values)
 
@@ -202,6 +205,11 @@ def _data_options(section: Section, options: Mapping[str, Kind]) -> dict[str, An
         section.required("label", "the column that is predicted")
     values = {key: _data_option(section, key, kind) for key, kind in options.items() if section.get(key)}
     _check_columns(section, values)
+    if "stream" in options and not values.get("stream"):
+        for key in ("shuffle", "cache", "prefetch"):
+            if entry := section.get(key):
+                message = f"data.{key}: is for data that is streamed"
+                section.problems.add(entry.place, message, hint="add stream: true, or take it out")
     return values
 
 
@@ -213,8 +221,10 @@ def _data_option(section: Section, key: str, kind: Kind) -> Any:
     match kind:
         case Listed(Text()):
             return _columns(section, key)
-        case Listed():
-            return _size(section)
+        case Listed(_, least, most):
+            return _sides(section, key, least, most)
+        case Either() if key == "cache" and isinstance(tree, Leaf) and isinstance(tree.value, bool):
+            return tree.value
         case Flag():
             return ranges.flag(tree, f"data.{key}", section.problems)
         case Whole(low, high):
@@ -260,16 +270,18 @@ def _columns(section: Section, key: str) -> list[str]:
     return columns
 
 
-def _size(section: Section) -> list[int]:
-    """Read the height and width, in pixels, to which images are brought."""
-    tree = section.tree.entries["size"].value
-    if not isinstance(tree, Items) or len(tree.items) != 2:
-        section.problems.add(tree.place, "data.size: not a size", written(plain(tree)), "[height, width] in pixels")
+def _sides(section: Section, key: str, least: int, most: int | None) -> list[int]:
+    """Read the size of an image, [height, width] in pixels, or a shape."""
+    tree = section.tree.entries[key].value
+    expected = "[height, width] in pixels" if most == 2 else "a list of whole numbers"
+    if not isinstance(tree, Items) or len(tree.items) < least or (most is not None and len(tree.items) > most):
+        section.problems.add(tree.place, f"data.{key}: not a {key}", written(plain(tree)), expected)
         return []
-    sides = [ranges.whole(item, "data.size", section.problems) for item in tree.items]
+    sides = [ranges.whole(item, f"data.{key}", section.problems) for item in tree.items]
     for item, side in zip(tree.items, sides, strict=True):
         if side is not None and not 1 <= side <= 10_000:
-            section.problems.add(item.place, f"data.size: {side} is no number of pixels", expected="1 to 10000")
+            what = "number of pixels" if most == 2 else "length"
+            section.problems.add(item.place, f"data.{key}: {side} is no {what}", expected="1 to 10000")
     return [side for side in sides if side is not None]
 
 

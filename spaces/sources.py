@@ -43,6 +43,14 @@ _TABLE = (
     Option("weights", Text(), None, "A column of weights: how much each row counts in training."),
 )
 
+_WHILE = Option("stream", Flag(), False, "Read the data while it is trained on: it needn't fit in memory.")
+_AHEAD = (
+    Option("shuffle", Whole(1), None, "From how many examples at a time the order is drawn: 10000, of pictures all."),
+    Option("cache", Either((Flag(), Text())), False, "Read only once: true keeps it in memory, a path in files there."),
+    Option("prefetch", Whole(1), 2, "Batches that are made ahead."),
+)
+_STREAM = (_WHILE, *_AHEAD)
+
 SOURCES: tuple[Source, ...] = (
     Source(
         "source",
@@ -62,9 +70,15 @@ SOURCES: tuple[Source, ...] = (
     Source(
         "csv",
         "A table with a header, or the names of several with *",
-        (*_TABLE, Option("separator", Text(), ",", "What stands between two values."), _TASK, _LENGTH),
+        (
+            *_TABLE,
+            Option("separator", Text(), ",", "What stands between two values."),
+            _TASK,
+            _LENGTH,
+            *_STREAM,
+        ),
     ),
-    Source("parquet", "A table in Parquet, or the names of several with *", (*_TABLE, _TASK, _LENGTH)),
+    Source("parquet", "A table in Parquet, or the names of several with *", (*_TABLE, _TASK, _LENGTH, *_STREAM)),
     Source(
         "images",
         "A folder with one folder of images for each class",
@@ -72,9 +86,24 @@ SOURCES: tuple[Source, ...] = (
             Option("size", Listed(Whole(1, 10_000), 2, 2), (32, 32), "[height, width] in pixels."),
             Option("channels", OneOf((1, 3)), 3, "1: grey, 3: colour."),
             Option("crop", Flag(), False, "Keep the aspect ratio and cut the rest."),
+            *_STREAM,
         ),
     ),
     Source("texts", "A folder with one folder of text files for each class", (_LENGTH,)),
+    Source("dataset", "A function that gives tf.data sets of examples (x, y): file.py:function", (_TASK, *_AHEAD)),
+    Source(
+        "tfrecord",
+        "TFRecord files of tf.train.Example, or the names of several with *",
+        (
+            Option("x", Text(), None, "The feature with the examples: numbers, or encoded pictures."),
+            Option("y", Text(), None, "The feature with the labels."),
+            Option("shape", Listed(Whole(1), 1), None, "The shape of an example of numbers."),
+            Option("size", Listed(Whole(1, 10_000), 2, 2), (32, 32), "[height, width] of pictures in pixels."),
+            Option("channels", OneOf((1, 3)), 3, "1: grey, 3: colour."),
+            _TASK,
+            *_AHEAD,
+        ),
+    ),
     Source("keras", "A set of keras.datasets, such as cifar10", (_TASK,)),
 )
 

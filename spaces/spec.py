@@ -25,7 +25,7 @@ class TrainerSpec:
     place: Place = field(compare=False)
 
 
-DataKind = Literal["set", "function", "npz", "csv", "parquet", "images", "texts", "keras"]
+DataKind = Literal["set", "function", "npz", "csv", "parquet", "images", "texts", "dataset", "tfrecord", "keras"]
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,16 @@ def identity(spec: StudySpec) -> dict[str, Any]:
         "trainer": {spec.trainer.kind: spec.trainer.name},
         "data": None
         if data is None
-        else {data.kind: data.location, "validation": data.validation, **_even(data.options)},
+        else {data.kind: data.location, "validation": data.validation, **_even(_telling(data.options))},
         "objectives": [{objective.direction: objective.metric} for objective in spec.objectives],
         "epochs": spec.budget.epochs,
         "space": _even(plain(spec.space, priors=False)),
     }
+
+
+def _telling(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of the data without those that only say how it is read."""
+    return {key: value for key, value in options.items() if key not in ("cache", "prefetch")}
 
 
 def digest(spec: StudySpec) -> str:

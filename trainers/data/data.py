@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from numpy.typing import NDArray
 
 from trainers.words.metrics import Task
+
+if TYPE_CHECKING:
+    from trainers.data.stream import Stream
 
 Array = NDArray[Any]
 
@@ -66,7 +69,8 @@ class Data:
     `variance` (features,) are those of a table's training part, `target_mean` and `target_deviation` those of a
     regression's training labels. `padding` says where sequences of different lengths were filled.
     `sample_weight_train` (n,) float32 says how much each training example counts. `fingerprint` (hex) differs whenever
-    a value, type or shape of the arrays does, or the meaning of a code.
+    a value, type or shape of the arrays does, or the meaning of a code. With a `stream` the four arrays are samples of
+    what it gives, and scales are those of the sample.
     """
 
     x_train: Array
@@ -89,6 +93,7 @@ class Data:
     missing: bool = False
     padding: Literal["post", "pre"] | None = None
     sample_weight_train: Array | None = None
+    stream: Stream | None = None
 
     @property
     def input_shape(self) -> tuple[int, ...]:

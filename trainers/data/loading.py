@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,13 @@ import pandas as pd
 
 from spaces.spec import DataSpec
 from trainers.data import columns as tables
-from trainers.data.data import MISSING, Array, Column, Data, DataError, Examples, Raw
-from trainers.data.door import Labels, check_examples, check_labels, check_weights
-from trainers.data.fingerprint import fingerprint
+from trainers.data.data import Array, Data, DataError, Examples, Raw
+from trainers.data.door import check_examples, check_labels, check_weights
+from trainers.data.measuring import Put, measured
 from trainers.data.sequences import padded
 from trainers.data.sources import read
 from trainers.data.split import split
+from trainers.data.streamed import is_streamed, streamed
 from trainers.data.text import tokens
 
 
@@ -28,6 +28,8 @@ def load(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> Data
     Raises DataError.
     """
     try:
+        if is_streamed(spec):
+            return streamed(spec, folder, seed, missing)
         raw = read(spec, folder)
         return prepared(raw, spec.validation, seed, missing)
     except DataError as error:
@@ -54,7 +56,7 @@ def prepared(raw: Raw, fraction: float, seed: int, missing: bool = False) -> Dat
     parts = [np.ascontiguousarray(part) for part in (put.x_train, y_train, put.x_validation, y_validation)]
     for part in (*parts, *([] if weights is None else [weights])):
         part.flags.writeable = False
-    return _measured(raw, put, parts, labels, weights)
+    return measured(raw, put, parts, labels, weights)
 
 
 def _rows(x: Examples, rows: Array) -> Examples:
@@ -85,93 +87,24 @@ def _check_present(x_train: Array, names: Sequence[str] | None) -> None:
         raise DataError(f"no values in the training part of column {columns}; ignore it")
 
 
-@dataclass(frozen=True)
-class _Put:
-    """Examples in numbers, and what the numbers mean."""
-
-    x_train: Array
-    x_validation: Array
-    columns: tuple[Column, ...] | None = None
-    vocabulary: tuple[str, ...] | None = None
-    padding: Any = None
-
-
-def _in_numbers(x: Any, held: Any, raw: Raw) -> _Put:
+def _in_numbers(x: Any, held: Any, raw: Raw) -> Put:
     """Put tables, texts and sequences into one array each, as the training part alone says. Raises DataError."""
     if isinstance(x, pd.DataFrame):
         columns = tables.fitted(x)
         both = tables.encoded(x, columns), tables.encoded(held, columns)
-        return _Put(*both, columns if any(column.categories for column in columns) else None)
+        return Put(*both, columns if any(column.categories for column in columns) else None)
     if isinstance(x, np.ndarray):
         if x.dtype.kind in "OU":
             made = tokens(x, held, raw.length)
-            return _Put(made.x_train, made.x_validation, vocabulary=made.vocabulary)
+            return Put(made.x_train, made.x_validation, vocabulary=made.vocabulary)
         if x.ndim != 3 or raw.length is None:
             _check_present(x, raw.feature_names)
-            return _Put(x, held.astype(x.dtype, copy=False))
+            return Put(x, held.astype(x.dtype, copy=False))
     return _sequences(list(x), list(held), raw)
 
 
-def _sequences(x: list[Array], held: list[Array], raw: Raw) -> _Put:
+def _sequences(x: list[Array], held: list[Array], raw: Raw) -> Put:
     if x[0].shape[1:] != held[0].shape[1:]:
         raise DataError(f"x has sequences of {x[0].shape[1]} features, x_validation of {held[0].shape[1]}")
     length = raw.length or max(map(len, x))
-    return _Put(padded(x, length, raw.padding), padded(held, length, raw.padding), padding=raw.padding)
-
-
-def _measured(raw: Raw, put: _Put, parts: list[Array], labels: Labels, weights: Array | None) -> Data:
-    """Add what a model must know: scales of the training part alone, and the fingerprint."""
-    x_train, y_train, x_validation, y_validation = parts
-    task, deviation = _task(labels), 1.0
-    if task == "regression":
-        deviation = float(y_train.std(dtype=np.float64)) or 1.0
-    meaning = [thing for thing in (put.columns, put.vocabulary, put.padding) if thing is not None]
-    names = labels.class_names
-    table = x_train.ndim == 2 and put.vocabulary is None
-    return Data(
-        x_train=x_train,
-        y_train=y_train,
-        x_validation=x_validation,
-        y_validation=y_validation,
-        task=task,
-        classes=None if names is None else len(names),
-        class_names=names,
-        feature_names=tuple(column.name for column in put.columns) if put.columns else raw.feature_names,
-        minimum=min(0.0, float(np.nanmin(x_train))),
-        maximum=_maximum(x_train),
-        mean=_locked(np.nanmean(x_train, axis=0, dtype=np.float64)) if table else None,
-        variance=_locked(np.nanvar(x_train, axis=0, dtype=np.float64)) if table else None,
-        target_mean=float(y_train.mean(dtype=np.float64)) if task == "regression" else 0.0,
-        target_deviation=deviation,
-        fingerprint=fingerprint([*parts, *([] if weights is None else [weights])], meaning),
-        columns=put.columns,
-        vocabulary=put.vocabulary,
-        missing=table and bool(np.isnan(x_train).any() or np.isnan(x_validation).any() or _absent(put, parts)),
-        padding=put.padding,
-        sample_weight_train=weights,
-    )
-
-
-def _task(labels: Labels) -> Any:
-    if labels.class_names is None:
-        return "regression"
-    return "classification" if labels.y.ndim == 1 else "multi_label"
-
-
-def _absent(put: _Put, parts: list[Array]) -> bool:
-    """Return whether a category is missing anywhere."""
-    codes = [position for position, column in enumerate(put.columns or ()) if column.categories]
-    return any(bool((x[:, codes] == MISSING).any()) for x in (parts[0], parts[2]))
-
-
-def _maximum(x: Array) -> float:
-    """Return what the examples are divided by: 255 for bytes, else the largest size of a value if that is above 1."""
-    if x.dtype == np.uint8:
-        return 255.0
-    return max(1.0, float(np.nanmax(x)), -float(np.nanmin(x)))
-
-
-def _locked(array: Any) -> Array:
-    locked = np.array(array, np.float32)
-    locked.flags.writeable = False
-    return locked
+    return Put(padded(x, length, raw.padding), padded(held, length, raw.padding), padding=raw.padding)

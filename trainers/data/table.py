@@ -22,7 +22,7 @@ def read_csv(path: Path, options: Mapping[str, Any]) -> Raw:
     """
     separator = options.get("separator", ",")
     try:
-        tables = [_csv(file, separator, _texts(options)) for file in _files(path)]
+        tables = [_csv(file, separator, _texts(options)) for file in files_of(path)]
     except (ValueError, OSError) as error:
         raise DataError(f"{path} can't be read as CSV: {error}") from error
     return _raw(pd.concat(tables, ignore_index=True), path, options)
@@ -31,7 +31,7 @@ def read_csv(path: Path, options: Mapping[str, Any]) -> Raw:
 def read_parquet(path: Path, options: Mapping[str, Any]) -> Raw:
     """Return the columns and labels of a Parquet file, or of all that a name with * fits. Raises DataError."""
     try:
-        tables = [pd.read_parquet(file) for file in _files(path)]
+        tables = [pd.read_parquet(file) for file in files_of(path)]
     except ImportError as error:
         raise DataError("reading Parquet needs pyarrow: pip install 'search[parquet]'") from error
     except (ValueError, OSError) as error:
@@ -42,7 +42,8 @@ def read_parquet(path: Path, options: Mapping[str, Any]) -> Raw:
     return _raw(table, path, options)
 
 
-def _files(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """Return the file, or those that a name with * fits. Raises DataError."""
     if "*" not in path.name:
         return [path]
     files = sorted(path.parent.glob(path.name))
@@ -75,7 +76,7 @@ def _raw(table: pd.DataFrame, path: Path, options: Mapping[str, Any]) -> Raw:
         options.get("text"),
     )
     for name in (*labels, *options.get("categorical", ()), *ignored, *filter(None, (weights, text))):
-        _check_column(name, table, path)
+        check_column(name, list(table.columns), path)
     _check_complete(table[[*labels, *([weights] if weights else [])]])
     y = table[labels[0]] if isinstance(label, str) else table[labels]
     features = table.drop(columns=[*labels, *ignored, *([weights] if weights else [])])
@@ -99,8 +100,8 @@ def of_one_kind(features: pd.DataFrame) -> Any:
     return features.to_numpy(dtype=np.float32, na_value=np.nan)
 
 
-def _check_column(name: str, table: pd.DataFrame, path: Path) -> None:
-    columns = list(table.columns)
+def check_column(name: str, columns: list[str], path: Path) -> None:
+    """Check that a file has a column. Raises DataError."""
     if name not in columns:
         known = did_you_mean(name, columns) or f"; it has {', '.join(columns[:20])}"
         raise DataError(f"{path.name} has no column '{name}'{known}")

@@ -85,5 +85,7 @@ def compiled(
 
 def fits_on_device(data: Data) -> bool:
     """Return whether the data set may stay on the device: at most a quarter of a GPU's memory, or 4 GB of the CPU's."""
+    if data.stream is not None:
+        return False
     memory = runtime.device_memory()
     return data.size <= (LARGEST_IN_MEMORY if memory is None else memory * LARGEST_SHARE_OF_GPU)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import Data
+from trainers.data import Data, DataError
 from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.order import order
@@ -63,29 +63,50 @@ class StreamedEpochs:
 
     def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
         """Make ready for a trial: 1 <= batch_size; seed of the order; weights (n,) if the epochs are weighted."""
-        data, encode, augmentation = self.data, self.encode, self.augmentation
-        self.seed, self.examples, self.reader = seed, len(data.x_train), reader(data)
+        self.seed, self.batch_size = seed, batch_size
+        begin = self._begin_arrays if self.data.stream is None else self._begin_stream
+        begin(weights)
+
+    def _begin_arrays(self, weights: Any) -> None:
+        data, batch_size = self.data, self.batch_size
+        self.examples, self.reader = len(data.x_train), reader(data)
         self.reader.batch_size = batch_size
         self.reader.weights = np.asarray(weights, np.float32) if self.weighted else None
-
-        def prepared(x: Any, y: Any, *weight: Any) -> Any:
-            return *augmented(augmentation, x, encode(y)), *weight
-
         self.steps = -(-self.examples // batch_size)
         validation_steps = -(-len(data.x_validation) // batch_size)
-        training = _batches(self.reader.batch, self.steps, data, self.weighted)
-        self.training = training.map(prepared).prefetch(2)
-        held = _batches(self.reader.held, validation_steps, data)
-        self.validation = held.map(lambda x, y: (x, encode(y))).prefetch(2)
+        training = _batches(self.reader.batch, self.steps, data, self.weighted).map(self._prepared).prefetch(2)
+        self.validation = _batches(self.reader.held, validation_steps, data).map(self._encoded).prefetch(2)
+
+        def of_epoch(epoch: int) -> Any:
+            self.reader.rows = order(self.examples, self.seed, epoch).numpy()
+            return training
+
+        self.of_epoch = of_epoch
+
+    def _begin_stream(self, weights: Any) -> None:
+        source, batch_size = self.data.stream, self.batch_size
+        assert source is not None
+        if self.weighted:
+            raise DataError("weights and class_weight can't be used with data that is streamed; leave them out")
+        self.steps = -(-source.examples // batch_size)
+        self.validation = source.validation().batch(batch_size).map(self._encoded).prefetch(source.prefetch)
+        self.of_epoch = lambda epoch: (
+            source.training(self.seed, epoch).batch(batch_size).map(self._prepared).prefetch(source.prefetch)
+        )
+
+    def _prepared(self, x: Any, y: Any, *weight: Any) -> Any:
+        return *augmented(self.augmentation, x, self.encode(y)), *weight
+
+    def _encoded(self, x: Any, y: Any) -> Any:
+        return x, self.encode(y)
 
     def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.
 
         `between` is called between two steps, about every second.
         """
-        self.reader.rows = order(self.examples, self.seed, epoch).numpy()
         history = self.model.fit(
-            self.training,
+            self.of_epoch(epoch),
             epochs=epoch,
             initial_epoch=epoch - 1,
             verbose=0,
@@ -108,7 +129,8 @@ class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
         self.rates, self.between, self.asked = rates, between, time.monotonic()
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        if batch == 0 or self.rates[batch] != self.rates[batch - 1]:
+        # Keras begins one step more where only the end of the data tells how many there are.
+        if batch < len(self.rates) and (batch == 0 or self.rates[batch] != self.rates[batch - 1]):
             self.model.optimizer.learning_rate.assign(self.rates[batch])
         if time.monotonic() - self.asked > TICK_SECONDS:
             self.between()

@@ -1,0 +1,264 @@
+"""Data that doesn't fit in memory is read while it is trained on, in an order of its own every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from fake_run import NOWHERE, TABULAR, FakeRun
+
+from spaces.spec import DataSpec
+from trainers import find
+from trainers.contract import TrialOver
+from trainers.data import Data, DataError, load, stream_tables
+from trainers.data.data import Column
+
+ROWS = 40
+
+
+def read(
+    folder: Path, kind: Any, location: str, missing: bool = False, validation: float = 0.25, **options: Any
+) -> Data:
+    return load(DataSpec(kind, location, NOWHERE, validation, options), folder, 7, missing)
+
+
+def epoch(data: Data, number: int = 1, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    assert data.stream is not None
+    x, y = zip(*data.stream.training(seed, number).as_numpy_iterator(), strict=True)
+    return np.stack(x), np.stack(y)
+
+
+def held(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    assert data.stream is not None
+    x, y = zip(*data.stream.validation().as_numpy_iterator(), strict=True)
+    return np.stack(x), np.stack(y)
+
+
+FUNCTIONS = """
+import numpy as np, tensorflow as tf
+x = np.arange(80.0).reshape(40, 2)
+y = np.arange(40) % 2
+whole = tf.data.Dataset.from_tensor_slices((x, y))
+def one(): return whole
+def two(): return whole.take(30), whole.skip(30)
+def several(): return tf.data.Dataset.from_tensor_slices((x, np.eye(2)[y]))
+def quantity(): return tf.data.Dataset.from_tensor_slices((x, x[:, :1]))
+def batches(): return whole.batch(4)
+def arrays(): return x, y
+def gaps(): return tf.data.Dataset.from_tensor_slices((x, y * 2))
+def texts(): return tf.data.Dataset.from_tensor_slices((np.array(["a"] * 40), y))
+def nothing(): return whole.take(0), whole
+def endless(): return whole.repeat()
+def broken(): return undefined
+def nan(): return tf.data.Dataset.from_tensor_slices((x * np.nan, y))
+"""
+
+
+@pytest.fixture
+def functions(tmp_path: Path) -> Path:
+    (tmp_path / "f.py").write_text(FUNCTIONS)
+    return tmp_path
+
+
+def test_a_functions_data_set_is_divided_and_every_example_comes_once(functions: Path) -> None:
+    data = read(functions, "dataset", "f.py:one")
+    assert data.stream is not None
+    (x, y), (x_held, _) = epoch(data), held(data)
+    assert (data.stream.examples, len(x), len(x_held)) == (30, 30, 10)
+    assert sorted([*x[:, 0], *x_held[:, 0]]) == list(range(0, 80, 2))
+    np.testing.assert_array_equal(y, x[:, 0] // 2 % 2)
+    assert (data.task, data.classes, data.input_shape, x.dtype) == ("classification", 2, (2,), np.float32)
+    two = read(functions, "dataset", "f.py:two")
+    np.testing.assert_array_equal(held(two)[0][:, 0], np.arange(60, 80, 2))
+
+
+def test_an_epochs_order_is_its_own_and_the_same_again(functions: Path) -> None:
+    data = read(functions, "dataset", "f.py:one")
+    first = epoch(data)[0]
+    np.testing.assert_array_equal(first, epoch(read(functions, "dataset", "f.py:one"))[0])
+    assert (first != epoch(data, 2)[0]).any()
+    assert (first != epoch(data, 1, seed=4)[0]).any()
+    np.testing.assert_array_equal(np.sort(epoch(data, 2)[0], axis=0), np.sort(first, axis=0))
+    ordered = epoch(read(functions, "dataset", "f.py:two", shuffle=1))[0]
+    np.testing.assert_array_equal(ordered[:, 0], np.arange(0, 60, 2))
+
+
+def test_labels_may_be_several_or_a_quantity(functions: Path) -> None:
+    assert read(functions, "dataset", "f.py:several", task="multi_label").y_train.shape[1:] == (2,)
+    data = read(functions, "dataset", "f.py:quantity")
+    assert (data.task, epoch(data)[1].shape, data.y_train.ndim) == ("regression", (30,), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("batches", "x has the shape .*no batches: set it with tf.ensure_shape, take batches apart with .unbatch"),
+        ("arrays", "returned ndarray, ndarray; expected a tf.data.Dataset, or two"),
+        ("gaps", "y holds the labels 0, 2; expected whole class numbers from 0 without a gap"),
+        ("texts", "x is text, which can't be streamed"),
+        ("nothing", "training: there are no examples"),
+        ("endless", "the data set never ends; leave .repeat\\(\\) out"),
+        ("broken", "the function failed at (?s:.*)NameError"),
+        ("nan", "x has 60 NaN or infinite values"),
+        ("ones", "no function 'ones'; did you mean 'one'"),
+    ],
+)
+def test_a_functions_mistakes_are_told(functions: Path, name: str, message: str) -> None:
+    with pytest.raises(DataError, match=f"data dataset: f.py:{name}: (?s:.*){message}"):
+        read(functions, "dataset", f"f.py:{name}")
+
+
+def records(path: Path, rows: list[Mapping[str, Any]]) -> None:
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for row in rows:
+            writer.write(tf.train.Example(features=tf.train.Features(feature=row)).SerializeToString())
+
+
+def whole(*values: int) -> Any:
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
+
+
+def test_records_of_numbers_and_of_pictures_are_read(tmp_path: Path) -> None:
+    floats = [tf.train.Feature(float_list=tf.train.FloatList(value=[i, 1, 2, 3])) for i in range(ROWS)]
+    for part in range(2):
+        rows = [{"x": floats[i], "y": whole(i % 2)} for i in range(part, ROWS, 2)]
+        records(tmp_path / f"n-{part}.tfrecord", rows)
+    data = read(tmp_path, "tfrecord", "n-*.tfrecord", shape=[2, 2])
+    assert (data.input_shape, len(epoch(data)[0]), len(held(data)[0])) == ((2, 2), 30, 10)
+    pictures = [tf.io.encode_png(np.full((6, 5, 3), 5 * i, np.uint8)).numpy() for i in range(ROWS)]
+    encoded = [tf.train.Feature(bytes_list=tf.train.BytesList(value=[picture])) for picture in pictures]
+    records(tmp_path / "p.tfrecord", [{"image": encoded[i], "label": whole(i % 2)} for i in range(ROWS)])
+    data = read(tmp_path, "tfrecord", "p.tfrecord", size=[4, 4])
+    x, y = epoch(data)
+    assert (data.input_shape, x.dtype) == ((4, 4, 3), np.uint8)
+    np.testing.assert_array_equal(x[:, 0, 0, 0] // 5 % 2, y)
+
+
+def test_a_records_mistakes_are_told(tmp_path: Path) -> None:
+    records(tmp_path / "n.tfrecord", [{"imagse": whole(1, 2), "y": whole(i % 2)} for i in range(8)])
+    with pytest.raises(DataError, match=r"no feature 'image'; did you mean 'imagse'\? The first record has imagse, y"):
+        read(tmp_path, "tfrecord", "n.tfrecord", x="image")
+    with pytest.raises(DataError, match=r"'imagse' has 2 numbers; data.shape \[3\] has 3"):
+        read(tmp_path, "tfrecord", "n.tfrecord", x="imagse", shape=[3])
+    with pytest.raises(DataError, match=r"no file fits .*m.tfrecord"):
+        read(tmp_path, "tfrecord", "m.tfrecord")
+    (tmp_path / "bad.tfrecord").write_text("these are no records, whatever the name says")
+    with pytest.raises(DataError, match="can't be read as TFRecord"):
+        read(tmp_path, "tfrecord", "bad.tfrecord")
+
+
+def pictures(folder: Path) -> None:
+    for shade, name in ((0, "dark"), (200, "light")):
+        (folder / "pictures" / name).mkdir(parents=True)
+        for number in range(ROWS // 2):
+            picture = np.full((10, 12, 3), shade + number, np.uint8)
+            (folder / "pictures" / name / f"{number}.png").write_bytes(tf.io.encode_png(picture).numpy())
+
+
+def test_pictures_are_the_same_whether_streamed_or_not(tmp_path: Path) -> None:
+    pictures(tmp_path)
+    options = {"size": [4, 6], "channels": 1}
+    data, loaded = (read(tmp_path, "images", "pictures", **options, **more) for more in ({"stream": True}, {}))
+    (x, y), (x_held, y_held) = epoch(data), held(data)
+    assert (data.class_names, data.input_shape, x.dtype) == (loaded.class_names, (4, 6, 1), np.uint8)
+    np.testing.assert_array_equal(np.sort(x, axis=0), np.sort(loaded.x_train, axis=0))
+    np.testing.assert_array_equal(x_held, loaded.x_validation)
+    np.testing.assert_array_equal(y_held, loaded.y_validation)
+    np.testing.assert_array_equal(y, x[:, 0, 0, 0] >= 200)
+    assert read(tmp_path, "images", "pictures", stream=True, prefetch=5, **options).fingerprint == data.fingerprint
+    assert read(tmp_path, "images", "pictures", stream=True, size=[4, 5]).fingerprint != data.fingerprint
+    (tmp_path / "pictures" / "dark" / "0.png").write_text("no picture")
+    with pytest.raises(DataError, match="a picture can't be read"):
+        read(tmp_path, "images", "pictures", stream=True)
+
+
+@pytest.mark.parametrize("cache", [True, "kept"])
+def test_what_is_cached_is_read_once(tmp_path: Path, cache: Any) -> None:
+    pictures(tmp_path)
+    data = read(tmp_path, "images", "pictures", stream=True, cache=cache)
+    first, first_held = epoch(data)[0], held(data)[0]
+    for file in (tmp_path / "pictures").rglob("*.png"):
+        file.unlink()
+    np.testing.assert_array_equal(np.sort(epoch(data, 2)[0], axis=0), np.sort(first, axis=0))
+    np.testing.assert_array_equal(held(data)[0], first_held)
+    assert bool(list(tmp_path.glob("kept.*"))) == (cache == "kept")
+
+
+def frame() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "n": [i if i % 5 else None for i in range(ROWS)],
+            "city": [["Rome", "Oslo", None][i % 3] for i in range(ROWS)],
+            "code": [f"{i % 2:02d}" for i in range(ROWS)],
+            "y": ["low", "high"] * (ROWS // 2),
+        }
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_table_is_read_in_chunks(tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_tables, "CHUNK", 7)
+    table = frame()
+    if kind == "csv":
+        table.to_csv(tmp_path / "t.csv", index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        table.to_parquet(tmp_path / "t.parquet")
+    data = read(tmp_path, kind, f"t.{kind}", missing=True, label="y", categorical=["code"], stream=True)
+    assert data.columns == (
+        Column("n", "number"),
+        Column("city", "category", ("Oslo", "Rome")),
+        Column("code", "category", ("00", "01")),
+    )
+    assert data.stream is not None
+    assert (data.class_names, data.missing) == (("high", "low"), True)
+    (x, y), (x_held, _) = epoch(data), held(data)
+    assert len(x) == data.stream.examples
+    assert len(x) + len(x_held) == ROWS
+    known = ~np.isnan(x[:, 0])
+    np.testing.assert_array_equal(y[known], 1 - x[known, 0] % 2)
+    np.testing.assert_array_equal(x[:, 2], 3 - y)
+    np.testing.assert_array_equal(x[known, 1], np.array([3, 2, 0])[x[known, 0].astype(int) % 3])
+    with pytest.raises(DataError, match=r"missing values in n, city; write preprocessing: {missing: median}"):
+        read(tmp_path, kind, f"t.{kind}", label="y", stream=True)
+    with pytest.raises(DataError, match="no column 'cty'; did you mean 'city'"):
+        read(tmp_path, kind, f"t.{kind}", label="cty", stream=True)
+
+
+def test_a_numeric_label_of_a_streamed_table_needs_its_task(tmp_path: Path) -> None:
+    pd.DataFrame({"n": range(ROWS), "y": np.arange(ROWS) % 3}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"classes, or a quantity.*task: classification or task: regression"):
+        read(tmp_path, "csv", "t.csv", label="y", stream=True)
+    classes = read(tmp_path, "csv", "t.csv", label="y", stream=True, task="classification")
+    assert (classes.class_names, classes.columns, classes.feature_names) == (("0", "1", "2"), None, ("n",))
+    x, y = epoch(classes)
+    np.testing.assert_array_equal(y, x[:, 0] % 3)
+    quantity = read(tmp_path, "csv", "t.csv", label="n", stream=True, task="regression")
+    assert (quantity.task, quantity.y_train.dtype) == ("regression", np.float32)
+    with pytest.raises(DataError, match="weights can't be had with stream: true"):
+        read(tmp_path, "csv", "t.csv", label="y", stream=True, weights="n")
+
+
+def test_a_trial_trains_and_goes_on_like_an_undisturbed_one(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    params = {"preprocessing": {"missing": "median"}, "layers": [{"units": 4}], "batch_size": 8, "learning_rate": 0.05}
+    data = read(tmp_path, "csv", "t.csv", missing=True, label="y", stream=True)
+    undisturbed, stopped = (FakeRun(data, tmp_path / name, over_at=at) for name, at in (("a", None), ("b", 2)))
+    for run in (undisturbed, stopped):
+        run.folder.mkdir()
+    train = find.load(TABULAR, tmp_path)
+    train(params, undisturbed)
+    assert len(undisturbed.kept) == 1
+    assert undisturbed.losses[-1][0] < undisturbed.losses[0][0]
+    with pytest.raises(TrialOver):
+        train(params, stopped)
+    resumed = FakeRun(read(tmp_path, "csv", "t.csv", missing=True, label="y", stream=True), stopped.folder)
+    train(params, resumed)
+    assert resumed.losses[-1] == pytest.approx(undisturbed.losses[-1], rel=1e-5)
+    with pytest.raises(DataError, match="weights and class_weight can't be used with data that is streamed"):
+        train({**params, "class_weight": "balanced"}, FakeRun(data, tmp_path))
