@@ -27,7 +27,7 @@ from search.study.study import UNREAD, Study
 from search.study.trial import OwnedTrial
 from search.text import count
 from trainers import find, runtime, words
-from trainers.contract import Train, TrialOver
+from trainers.contract import DataLost, Train, TrialOver
 from trainers.user_code import FindError
 
 if TYPE_CHECKING:
@@ -120,6 +120,8 @@ class Worker:
             result = self.trainer(parameters, run)
         except (Superseded, InputError):
             raise
+        except DataLost as error:
+            raise InputError(str(error)) from error
         except Exception as error:
             return error
         except SystemExit as error:

@@ -205,6 +205,9 @@ def _data_options(section: Section, options: Mapping[str, Kind]) -> dict[str, An
         section.required("label", "the column that is predicted")
     values = {key: _data_option(section, key, kind) for key, kind in options.items() if section.get(key)}
     _check_columns(section, values)
+    if values.get("stream") and (entry := section.get("text")):
+        message = "data.text: texts can't be streamed"
+        section.problems.add(entry.place, message, hint="take stream: true out: texts are kept in memory as numbers")
     if "stream" in options and not values.get("stream"):
         for key in ("shuffle", "cache", "prefetch"):
             if entry := section.get(key):

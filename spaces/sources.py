@@ -46,7 +46,9 @@ _TABLE = (
 _WHILE = Option("stream", Flag(), False, "Read the data while it is trained on: it needn't fit in memory.")
 _AHEAD = (
     Option("shuffle", Whole(1), None, "From how many examples at a time the order is drawn: 10000, of pictures all."),
-    Option("cache", Either((Flag(), Text())), False, "Read only once: true keeps it in memory, a path in files there."),
+    Option(
+        "cache", Either((Flag(), Text())), False, "Read only once: true: each worker keeps it in memory; or a folder."
+    ),
     Option("prefetch", Whole(1), 2, "Batches that are made ahead."),
 )
 _STREAM = (_WHILE, *_AHEAD)
@@ -97,6 +99,7 @@ SOURCES: tuple[Source, ...] = (
         (
             Option("x", Text(), None, "The feature with the examples: numbers, or encoded pictures."),
             Option("y", Text(), None, "The feature with the labels."),
+            Option("weights", Text(), None, "The feature with the weights: how much each example counts in training."),
             Option("shape", Listed(Whole(1), 1), None, "The shape of an example of numbers."),
             Option("size", Listed(Whole(1, 10_000), 2, 2), (32, 32), "[height, width] of pictures in pixels."),
             Option("channels", OneOf((1, 3)), 3, "1: grey, 3: colour."),

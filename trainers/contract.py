@@ -18,6 +18,10 @@ class Diverged(Exception):  # noqa: N818
     """The loss or the objective is NaN or infinite; the trial fails with the reason `nan`."""
 
 
+class DataLost(Exception):  # noqa: N818
+    """The data could be read once and no more; no trial is to blame, and it goes on when that is put right."""
+
+
 class Run(Protocol):
     """What a trainer is given besides its parameters."""
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from trainers.data import Data, DataError
 from trainers.data.data import FIRST_CATEGORY, Array
+from trainers.data.moments import Moments
 from trainers.words.preprocessing import TABLE_PREPROCESSING
 from trainers.words.reading import one_word
 
@@ -44,6 +45,9 @@ def numbers(data: Data) -> list[int]:
 def fit(words: Mapping[str, Any], data: Data, steps: bool = False) -> Fitted:
     """Return what the words ask for, of the training part; the same words are fitted once.
 
+    Of data that is streamed, means, deviations and ends are those of the whole training part where a pass has told them
+    and nothing is clipped; the rest is that of the sample.
+
     `steps`: examples (n, steps) are sequences of one feature, not rows of a table. Raises DataError.
     """
     return _fit(data, json.dumps({name: words.get(name) for name in ("missing", "clip", "log", "scale")}), steps)
@@ -53,14 +57,40 @@ def fit(words: Mapping[str, Any], data: Data, steps: bool = False) -> Fitted:
 def _fit(data: Data, text: str, steps: bool) -> Fitted:
     words = json.loads(text)
     x = _seen(data, steps)
+    exact = None if steps and len(data.input_shape) == 1 else _exact(data)
     fill = _fill(words.get("missing"), x, data)
-    absent = tuple(int(position) for position in np.flatnonzero(np.isnan(x).any(axis=0)))
+    if exact is not None and words.get("missing") in ("mean", {"mean": {}}):
+        fill = exact.mean.astype(np.float32)
+    some = np.isnan(x).any(axis=0) if exact is None else exact.absent > 0
+    absent = tuple(int(position) for position in np.flatnonzero(some))
     low, high = _ends(words.get("clip"), x)
     x = x if fill is None else np.where(np.isnan(x), fill, x)
     x = x if low is None and high is None else np.clip(x, low, high)
     log = _logged(words.get("log"), data, x.shape[1])
     x = x if log is None else np.where(log, np.sign(x) * np.log1p(np.abs(x)), x)
+    if exact is not None and low is None and high is None:
+        exact = exact if fill is None else exact.filled(fill)
+        return Fitted(
+            fill, absent, low, high, log, **_scale_of(words["scale"], exact if log is None else exact.logged(log))
+        )
     return Fitted(fill, absent, low, high, log, **_scale(words["scale"], x))
+
+
+def _exact(data: Data) -> Moments | None:
+    """Return what a pass over all of a stream told of the numeric features, where there was one."""
+    if data.stream is None or data.stream.moments is None:
+        return None
+    return data.stream.moments if len(data.input_shape) > 1 else data.stream.moments.of(numbers(data))
+
+
+def _scale_of(word: Any, exact: Moments) -> dict[str, Any]:
+    """Return the part of Fitted that scales, of moments."""
+    name = one_word(_kind("scale"), word)[0].name
+    if name == "standardize":
+        return {"mean": exact.mean.astype(np.float32), "variance": _not_zero(exact.variance)}
+    if name == "min_max":
+        return {"mean": exact.least.astype(np.float32), "variance": _not_zero((exact.most - exact.least) ** 2)}
+    return _scale(word, exact.mean[None])
 
 
 def _seen(data: Data, steps: bool) -> Array:

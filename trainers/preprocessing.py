@@ -145,7 +145,8 @@ def _category(x: Any, position: int, words: Mapping[str, Any], data: Data) -> An
         )
     # What training never sees gets no feature of its own: its weights would stay what chance made them.
     features = ops.one_hot(code - FIRST_CATEGORY, count, dtype="float32")
-    if not (data.x_train[:, position] == MISSING).any():
+    known = data.stream.moments if data.stream is not None else None
+    if (data.x_train[:, position].min() if known is None else known.least[position]) != MISSING:
         return features
     missing = ops.cast(ops.equal(code, MISSING), "float32")
     return keras.layers.Concatenate(dtype="float32")([features, ops.expand_dims(missing, 1)])

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
-from fake_run import NOWHERE, TABULAR, FakeRun
+from fake_run import IMAGE, NOWHERE, TABULAR, FakeRun
 
 from spaces.spec import DataSpec
 from trainers import find
-from trainers.contract import TrialOver
-from trainers.data import Data, DataError, load, stream_tables
-from trainers.data.data import Column
+from trainers.contract import DataLost, TrialOver
+from trainers.data import Data, DataError, load, stream_store, stream_tables, survey
+from trainers.data.data import Column, Raw
+from trainers.data.loading import prepared
+from trainers.fitting import fit
 
 ROWS = 40
 
@@ -29,14 +31,14 @@ def read(
 
 def epoch(data: Data, number: int = 1, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     assert data.stream is not None
-    x, y = zip(*data.stream.training(seed, number).as_numpy_iterator(), strict=True)
-    return np.stack(x), np.stack(y)
+    x, y, *_ = zip(*data.stream.training(seed, number, 7).as_numpy_iterator(), strict=True)
+    return np.concatenate(x), np.concatenate(y)
 
 
 def held(data: Data) -> tuple[np.ndarray, np.ndarray]:
     assert data.stream is not None
-    x, y = zip(*data.stream.validation().as_numpy_iterator(), strict=True)
-    return np.stack(x), np.stack(y)
+    x, y = zip(*data.stream.validation(7).as_numpy_iterator(), strict=True)
+    return np.concatenate(x), np.concatenate(y)
 
 
 FUNCTIONS = """
@@ -104,7 +106,7 @@ def test_labels_may_be_several_or_a_quantity(functions: Path) -> None:
         ("nothing", "training: there are no examples"),
         ("endless", "the data set never ends; leave .repeat\\(\\) out"),
         ("broken", "the function failed at (?s:.*)NameError"),
-        ("nan", "x has 60 NaN or infinite values"),
+        ("nan", "training: NaN or infinite values in feature 0, 1; write preprocessing: {missing: median}"),
         ("ones", "no function 'ones'; did you mean 'one'"),
     ],
 )
@@ -181,12 +183,61 @@ def test_pictures_are_the_same_whether_streamed_or_not(tmp_path: Path) -> None:
 def test_what_is_cached_is_read_once(tmp_path: Path, cache: Any) -> None:
     pictures(tmp_path)
     data = read(tmp_path, "images", "pictures", stream=True, cache=cache)
+    assert data.stream is not None
     first, first_held = epoch(data)[0], held(data)[0]
     for file in (tmp_path / "pictures").rglob("*.png"):
         file.unlink()
     np.testing.assert_array_equal(np.sort(epoch(data, 2)[0], axis=0), np.sort(first, axis=0))
     np.testing.assert_array_equal(held(data)[0], first_held)
-    assert bool(list(tmp_path.glob("kept.*"))) == (cache == "kept")
+
+
+def contents(cache: Path) -> set[str]:
+    return {path.name for path in cache.iterdir() if path.is_dir()}
+
+
+def test_a_cache_is_shared_and_follows_the_data(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    options: dict[str, Any] = {"label": "y", "ignore": ["n", "city"], "stream": True}
+    plain, first, second = (read(tmp_path, "csv", "t.csv", **options, **more) for more in ({}, KEPT, KEPT))
+    assert plain.fingerprint == first.fingerprint == second.fingerprint
+    (old,) = contents(tmp_path / "kept")
+    for data in (first, second):
+        np.testing.assert_array_equal(np.sort(epoch(data)[0], axis=0), np.sort(epoch(plain)[0], axis=0))
+        np.testing.assert_array_equal(held(data)[1], held(plain)[1])
+    np.testing.assert_array_equal(epoch(first, 2)[0], epoch(second, 2)[0])
+    assert (epoch(first, 2)[0] != epoch(first, 1)[0]).any()
+    frame().assign(code="07").to_csv(tmp_path / "t.csv", index=False)
+    changed = read(tmp_path, "csv", "t.csv", **options, **KEPT)
+    (new,) = contents(tmp_path / "kept")
+    assert (old != new, set(epoch(changed)[0][:, 0])) == (True, {7.0})
+    assert set(epoch(first)[0][:, 0]) == {0.0, 1.0}  # who has it open keeps it
+
+
+KEPT = {"cache": "kept"}
+
+
+def test_what_a_killed_process_left_of_a_cache_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    options: dict[str, Any] = {"label": "y", "ignore": ["n", "city"], "stream": True, **KEPT}
+
+    def killed(folder: Path, part: str, blocks: Any) -> None:
+        (folder / "train.0").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream_store, "_write_part", killed)
+        patch.setattr(stream_store.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            read(tmp_path, "csv", "t.csv", **options)
+    assert [name.endswith(".part") for name in contents(tmp_path / "kept")] == [True]
+    assert len(epoch(read(tmp_path, "csv", "t.csv", **options))[0]) > 20
+    assert [name.endswith(".part") for name in contents(tmp_path / "kept")] == [False]
+
+
+def test_a_cache_that_cant_be_written_is_told(tmp_path: Path) -> None:
+    frame().to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match=r"the cache .*t.csv can't be used: .*; choose another folder"):
+        read(tmp_path, "csv", "t.csv", label="y", ignore=["n", "city"], stream=True, cache="t.csv")
 
 
 def frame() -> pd.DataFrame:
@@ -240,8 +291,6 @@ def test_a_numeric_label_of_a_streamed_table_needs_its_task(tmp_path: Path) -> N
     np.testing.assert_array_equal(y, x[:, 0] % 3)
     quantity = read(tmp_path, "csv", "t.csv", label="n", stream=True, task="regression")
     assert (quantity.task, quantity.y_train.dtype) == ("regression", np.float32)
-    with pytest.raises(DataError, match="weights can't be had with stream: true"):
-        read(tmp_path, "csv", "t.csv", label="y", stream=True, weights="n")
 
 
 def test_a_trial_trains_and_goes_on_like_an_undisturbed_one(tmp_path: Path) -> None:
@@ -260,5 +309,91 @@ def test_a_trial_trains_and_goes_on_like_an_undisturbed_one(tmp_path: Path) -> N
     resumed = FakeRun(read(tmp_path, "csv", "t.csv", missing=True, label="y", stream=True), stopped.folder)
     train(params, resumed)
     assert resumed.losses[-1] == pytest.approx(undisturbed.losses[-1], rel=1e-5)
-    with pytest.raises(DataError, match="weights and class_weight can't be used with data that is streamed"):
-        train({**params, "class_weight": "balanced"}, FakeRun(data, tmp_path))
+
+
+COUNTS = np.arange(ROWS) % 4 == 0
+TABLE = pd.DataFrame({"n": np.arange(ROWS) % 7, "y": np.where(COUNTS, "rare", "often"), "w": np.arange(ROWS) / 10})
+
+
+@pytest.mark.parametrize("cache", [{}, {"cache": "kept"}], ids=["read", "cached"])
+@pytest.mark.parametrize("words", [{}, {"class_weight": "balanced"}, {"class_weight": {"rare": 5}}], ids=str)
+def test_weights_count_in_a_stream_as_they_do_in_memory(tmp_path: Path, words: Any, cache: Any) -> None:
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    data = read(tmp_path, "csv", "t.csv", label="y", weights="w", stream=True, **cache)
+    assert data.stream is not None
+    assert data.stream.counts is not None
+    (x, y), (x_held, y_held) = epoch(data), held(data)
+    own = np.concatenate([weight for _, _, weight in data.stream.training(3, 1, 7).as_numpy_iterator()])
+    rows = {"x": x, "y": np.array(data.class_names)[y], "x_validation": x_held, "weights": own}
+    memory = prepared(Raw(y_validation=np.array(data.class_names)[y_held], **rows), 0.2, 0)
+    params = {"layers": [], "batch_size": 100, "learning_rate": 0.1, "preprocessing": {"scale": "none"}, **words}
+    runs = [FakeRun(one, tmp_path / name, epochs=2) for one, name in ((data, "a"), (memory, "b"))]
+    for run in runs:
+        run.folder.mkdir()
+        find.load(TABULAR, tmp_path)(params, run)
+    assert runs[0].losses == [pytest.approx(losses, rel=1e-4) for losses in runs[1].losses]
+
+
+def test_several_labels_are_streamed(tmp_path: Path) -> None:
+    table = pd.DataFrame({"n": range(ROWS), "even": np.arange(ROWS) % 2, "third": (np.arange(ROWS) % 3 == 0) * 1})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = read(tmp_path, "csv", "t.csv", label=["even", "third"], stream=True)
+    x, y = epoch(data)
+    assert (data.task, data.class_names, y.dtype) == ("multi_label", ("even", "third"), np.float32)
+    np.testing.assert_array_equal(y, np.stack([x[:, 0] % 2, x[:, 0] % 3 == 0], axis=1))
+    run = FakeRun(data, tmp_path, epochs=1)
+    find.load(TABULAR, tmp_path)({"layers": []}, run)
+    assert np.isfinite(run.losses).all()
+    table.assign(even=2).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(DataError, match="column 'even' holds more than 0 and 1"):
+        read(tmp_path, "csv", "t.csv", label=["even", "third"], stream=True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"missing": "mean"},
+        {"missing": "mean", "scale": "min_max"},
+        {"missing": {"constant": {"value": 3.0}}, "log": True},
+    ],
+    ids=str,
+)
+def test_scales_are_those_of_the_whole_training_part(
+    tmp_path: Path, words: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_tables, "CHUNK", 9)
+    monkeypatch.setattr(survey, "sample_size", lambda _: 4)
+    table = pd.DataFrame({"n": [i**2 - 50.0 if i % 5 else None for i in range(ROWS)], "y": ["low", "high"] * 20})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    data = read(tmp_path, "csv", "t.csv", missing=True, label="y", stream=True)
+    assert len(data.x_train) == 4
+    (x, y), (x_held, y_held) = epoch(data), held(data)
+    memory = prepared(Raw(x, y, x_held, y_held), 0.2, 0, missing=True)
+    np.testing.assert_allclose(data.mean, memory.mean, rtol=1e-5)
+    np.testing.assert_allclose(data.variance, memory.variance, rtol=1e-5)
+    streamed, whole = (fit({"scale": "standardize", **words}, one) for one in (data, memory))
+    for name in ("fill", "mean", "variance", "absent"):
+        np.testing.assert_allclose(getattr(streamed, name), getattr(whole, name), rtol=1e-5)
+
+
+def test_a_column_whose_first_text_comes_late_is_read_as_the_texts_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_tables, "CHUNK", 7)
+    codes = ["007", "true"] * 15 + ["A"] * 10
+    pd.DataFrame({"code": codes, "y": ["low", "high"] * 20}).to_csv(tmp_path / "t.csv", index=False)
+    data = read(tmp_path, "csv", "t.csv", label="y", stream=True)
+    assert data.columns == (Column("code", "category", ("007", "A", "true")),)
+
+
+def test_data_that_vanishes_in_training_is_no_fault_of_the_trial(tmp_path: Path) -> None:
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    data = read(tmp_path, "csv", "t.csv", label="y", stream=True)
+    (tmp_path / "t.csv").unlink()
+    with pytest.raises(DataLost, match=r"the data can't be read any more: .*t.csv can't be read as CSV"):
+        find.load(TABULAR, tmp_path)({"layers": []}, FakeRun(data, tmp_path))
+    pictures(tmp_path)
+    data = read(tmp_path, "images", "pictures", stream=True)
+    (tmp_path / "pictures" / "dark" / "3.png").unlink()
+    with pytest.raises(DataLost, match=r"the data can't be read any more: .*dark/3.png"):
+        find.load(IMAGE, tmp_path)({"layers": []}, FakeRun(data, tmp_path))

@@ -2,41 +2,78 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from trainers.data.data import Array, Data, DataError
+from spaces.spec import DataSpec
+from trainers.data.data import Array, Data, DataError, Raw
 from trainers.data.door import Labels
+from trainers.data.measuring import Put, measured
 from trainers.data.split import split
-from trainers.data.stream import SAMPLE, stream
-from trainers.data.streamed import Samples, data_of
+from trainers.data.stream import PREFETCH, Parts, Stream, from_parts
+from trainers.data.streamed import Found, blocks, survey, surveyed
+from trainers.data.survey import sample_size
+
+FEW = 4096
+"""Pictures of the sample, at most."""
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 
 
-def images(path: Path, folder: Path, fraction: float, seed: int, options: Mapping[str, Any]) -> Data:
+def images(spec: DataSpec, folder: Path, seed: int) -> Data:
     """Return the pictures as uint8 (height, width, channels); every class keeps its share. Raises DataError.
 
-    The names of all files are kept in memory, and shuffled as a whole.
+    The names of all files are kept in memory, and shuffled as a whole. Without `cache: FOLDER` only a sample is read
+    before training: then scales are those of the sample.
     """
-    import tensorflow as tf
-
+    path, options = folder / spec.location, spec.options
     names, files, y = _files(path)
-    train, held = split(y, fraction, seed, names)
+    train, held = split(y, spec.validation, seed, names)
     paths = np.array([str(file) for file in files])
     decode = _decoder(options)
-    items, held_items = (tf.data.Dataset.from_tensor_slices((paths[rows], y[rows])) for rows in (train, held))
-    drawn = np.random.default_rng(seed)
-    samples = [np.sort(drawn.permutation(rows)[:SAMPLE]) for rows in (train, held)]
-    x, x_held = (_decoded(paths[rows], y[rows], decode) for rows in samples)
+    sets = {part: _pictures(paths[rows], y[rows]) for part, rows in (("train", train), ("held", held))}
+    decoded = {part: items.map(decode, num_parallel_calls=-1) for part, items in sets.items()}
+    parts = Parts(sets["train"], decoded["held"], len(train), decode)
+    if isinstance(options.get("cache"), str):
+        given = {part: blocks(items) for part, items in decoded.items()}
+        seen, held_seen = survey(given["train"], "training"), survey(given["held"], "validation")
+        return surveyed(spec, folder, Found(seen, held_seen, Labels(seen.y, held_seen.y, names)), parts, given)
     made = [options.get(word) for word in ("size", "channels", "crop")]
-    digest = repr([made, *((str(file.relative_to(path)), file.stat().st_size) for file in files)])
-    source = stream(items, held_items.map(decode, num_parallel_calls=-1), len(train), options, folder, decode)
-    labels = Labels(y[samples[0]], y[samples[1]], names)
-    return data_of(Samples(x, x_held, labels), [digest, f"{seed} {fraction}"], source)
+    digest = repr(
+        [made, seed, spec.validation, *((str(file.relative_to(path)), file.stat().st_size) for file in files)]
+    )
+    training, validation = from_parts(parts, options)
+    data = _sampled(paths, y, (train, held), names, decode, seed)
+    counts = np.bincount(y[train], minlength=len(names))
+    prefetch = options.get("prefetch", PREFETCH)
+    stream = Stream(training, validation, len(train), len(held), prefetch, counts=counts)
+    return replace(data, stream=stream, fingerprint=hashlib.sha256(digest.encode()).hexdigest())
+
+
+def _pictures(paths: Array, y: Array) -> Any:
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices((paths, y))
+
+
+def _sampled(
+    paths: Array, y: Array, parts: tuple[Array, Array], names: tuple[str, ...], decode: Callable[..., Any], seed: int
+) -> Data:
+    """Return a data set of some pictures of each part alone. Raises DataError."""
+    drawn = np.random.default_rng(seed)
+    first = _decoded(paths[:1], y[:1], decode)
+    most = min(FEW, sample_size(first[0].nbytes))
+    samples = [np.sort(drawn.permutation(rows)[:most]) for rows in parts]
+    x, held = (_decoded(paths[rows], y[rows], decode) for rows in samples)
+    arrays = [x, y[samples[0]], held, y[samples[1]]]
+    for array in arrays:
+        array.flags.writeable = False
+    return measured(Raw(x, arrays[1]), Put(x, held), arrays, Labels(arrays[1], arrays[3], names))
 
 
 def _files(path: Path) -> tuple[tuple[str, ...], list[Path], Array]:

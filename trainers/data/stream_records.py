@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from spaces.errors import did_you_mean
+from spaces.spec import DataSpec
 from trainers.data.data import Data, DataError
 from trainers.data.streamed import divided, examples
 
 
-def records(location: str, folder: Path, fraction: float, options: Mapping[str, Any]) -> Data:
+def records(spec: DataSpec, folder: Path, missing: bool) -> Data:
     """Return the tf.train.Examples of the files that a name (perhaps with *) fits. Raises DataError.
 
-    `x` and `y` name their features (image and label, x and y if left out). Encoded pictures are brought to `size`;
-    numbers have `shape`, or are a row.
+    `x`, `y` and `weights` name their features (image and label, x and y if left out). Encoded pictures are
+    brought to `size`; numbers have `shape`, or are a row.
     """
     import tensorflow as tf
 
-    path = folder / location
+    path, options = folder / spec.location, spec.options
     files = sorted(str(file) for file in path.parent.glob(path.name)) if path.parent.is_dir() else []
     if not files:
         raise DataError(f"no file fits {path}")
@@ -33,7 +34,7 @@ def records(location: str, folder: Path, fraction: float, options: Mapping[str, 
         raise DataError(f"{files[0]} holds no records")
     parse = _parser(tf.train.Example.FromString(first).features.feature, options)
     parsed = serialized.map(parse, num_parallel_calls=-1)
-    return examples(*divided(parsed, fraction), folder, options)
+    return examples(spec, folder, *divided(parsed, spec.validation), missing)
 
 
 def _parser(features: Any, options: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -57,6 +58,12 @@ def _parser(features: Any, options: Mapping[str, Any]) -> Callable[[Any], Any]:
         name: tf.io.FixedLenFeature((length,), types[kind])
         for name, kind, length in zip(names, kinds, lengths, strict=True)
     }
+    weights = [_feature(features, options["weights"], ())] if options.get("weights") else []
+    for name in weights:
+        kind = features[name].WhichOneof("kind")
+        if kind == "bytes_list":
+            raise DataError(f"the feature '{name}' holds texts; expected numbers as weights")
+        wanted[name] = tf.io.FixedLenFeature((), types[kind])
 
     def parse(record: Any) -> Any:
         found = tf.io.parse_single_example(record, wanted)
@@ -67,7 +74,7 @@ def _parser(features: Any, options: Mapping[str, Any]) -> Callable[[Any], Any]:
             x = tf.cast(tf.round(tf.image.resize(x, size)), tf.uint8)
         else:
             x = tf.reshape(tf.cast(x, tf.float32), shape)
-        return x, y
+        return x, y, *(found[name] for name in weights)
 
     return parse
 

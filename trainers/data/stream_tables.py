@@ -12,159 +12,189 @@ import pandas as pd
 
 from spaces.spec import DataSpec
 from trainers.data.columns import encoded, is_category
-from trainers.data.data import Column, Data, DataError
-from trainers.data.door import FILL
-from trainers.data.streamed import examples
+from trainers.data.data import Array, Column, Data, DataError
+from trainers.data.door import FILL, Labels
+from trainers.data.stream import Parts
+from trainers.data.streamed import Found, survey, surveyed
 from trainers.data.table import check_column, files_of
 
 CHUNK = 50_000
 """Rows that are in memory at a time."""
 
+Chunks = Callable[[], Iterator[pd.DataFrame]]
+
 
 @dataclass(frozen=True)
 class _Table:
-    """A table in chunks of rows, each with the same columns, and what its columns hold."""
+    """A table in chunks of rows, each with the same columns, and what its columns hold.
 
-    chunks: Callable[[], Iterator[pd.DataFrame]]
+    `classes`: those of the one label column, None for a quantity or several labels.
+    """
+
+    chunks: Chunks
     columns: tuple[Column, ...]
-    label: Column
+    labels: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    weights: str | None
     seed: int
     fraction: float
 
-    def rows(self, held: bool) -> Iterator[tuple[Any, Any]]:
-        """Yield examples (rows, columns) float32 and labels (rows,) of one part, chunk by chunk."""
+    def blocks(self, held: bool) -> Iterator[tuple[Array, ...]]:
+        """Yield examples (rows, columns) float32, labels (rows, …) and perhaps weights of one part, by chunk."""
         for chunk in _part(self.chunks(), self.seed, self.fraction, held):
-            x, labels = encoded(chunk, self.columns), chunk[self.label.name]
-            if self.label.kind == "category":
-                yield x, np.searchsorted(np.array(self.label.categories), _texts(labels).to_numpy(str))
-            else:
-                yield x, labels.to_numpy(np.float32)
+            if len(chunk):
+                weights = () if self.weights is None else (chunk[self.weights].to_numpy(np.float32),)
+                yield encoded(chunk, self.columns), self._labels(chunk), *weights
+
+    def _labels(self, chunk: pd.DataFrame) -> Array:
+        if len(self.labels) > 1:
+            return chunk[list(self.labels)].to_numpy(np.float32)
+        labels = chunk[self.labels[0]]
+        if self.classes is None:
+            return labels.to_numpy(np.float32)
+        return np.searchsorted(np.array(self.classes), _texts(labels).to_numpy(str)).astype(np.int32)
 
 
 def table(spec: DataSpec, folder: Path, seed: int, missing: bool) -> Data:
     """Return the rows of a table; which of them validate is drawn from the seed. Raises DataError.
 
-    Types, categories and a sample are learned beforehand, in passes over the whole file.
+    Types and categories are learned in a pass over the whole file, all else in a second one.
     """
-    import tensorflow as tf
-
-    options = dict(spec.options)
-    for word in ("weights", "text"):
-        if options.get(word):
-            raise DataError(f"{word} can't be had with stream: true; leave one of the two out")
-    if not isinstance(options["label"], str):
-        raise DataError("several labels can't be had with stream: true; leave it out, or write a dataset: function")
-    chunks = _chunks(spec, folder, options)
-    found = _learned(chunks, options, seed, spec.validation, missing)
-    signature = (
-        tf.TensorSpec((None, len(found.columns)), tf.float32),
-        tf.TensorSpec((None,), tf.int64 if found.label.kind == "category" else tf.float32),
-    )
-    parts = (
-        tf.data.Dataset.from_generator(lambda held=held: found.rows(held), output_signature=signature).unbatch()
-        for held in (False, True)
-    )
-    any_category = any(column.categories for column in found.columns)
-    return examples(
-        next(parts),
-        next(parts),
-        folder,
-        options,
+    found = _learned(spec, folder, seed, missing)
+    seen, held = survey(lambda: found.blocks(False), "training"), survey(lambda: found.blocks(True), "validation")
+    if found.classes is not None:
+        names: tuple[str, ...] | None = found.classes
+    else:
+        names = found.labels if len(found.labels) > 1 else None
+    any_category = any(column.kind == "category" for column in found.columns)
+    known = Found(
+        seen,
+        held,
+        Labels(seen.y, held.y, names),
+        weighted=found.weights is not None,
         columns=found.columns if any_category else None,
         feature_names=tuple(column.name for column in found.columns),
-        class_names=found.label.categories or None,
         missing=missing,
     )
+    sets = {name: _examples(found, seen.x, seen.y, part, name) for part, name in ((seen, "train"), (held, "held"))}
+    parts = Parts(sets["train"], sets["held"], seen.examples)
+    return surveyed(
+        spec, folder, known, parts, {"train": lambda: found.blocks(False), "held": lambda: found.blocks(True)}
+    )
+
+
+def _examples(found: _Table, x: Array, y: Array, part: Any, name: str) -> Any:
+    """Return one part as a tf.data set of examples, one by one."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (x, y)]
+    if found.weights is not None:
+        signature.append(tf.TensorSpec((None,), tf.float32))
+    rows = tf.data.Dataset.from_generator(lambda: found.blocks(name == "held"), output_signature=tuple(signature))
+    return rows.unbatch().apply(tf.data.experimental.assert_cardinality(part.examples))
 
 
 def _part(chunks: Iterator[pd.DataFrame], seed: int, fraction: float, held: bool) -> Iterator[pd.DataFrame]:
     for number, chunk in enumerate(chunks):
-        validates = np.random.default_rng((seed, number)).random(len(chunk)) < fraction
+        validates = _validates(number, len(chunk), seed, fraction)
         yield chunk[validates if held else ~validates]
 
 
-def _chunks(spec: DataSpec, folder: Path, options: Mapping[str, Any]) -> Callable[[], Iterator[pd.DataFrame]]:
-    """Return what reads the file from its start, in chunks of the same types."""
-    files = files_of(folder / spec.location)
-    if spec.kind == "parquet":
-        return lambda: _parquet(files, options)
-    separator = options.get("separator", ",")
-    types = _types(files, separator, options)
-    return lambda: _csv(files, separator, types, options)
+def _validates(number: int, rows: int, seed: int, fraction: float) -> Array:
+    return np.random.default_rng((seed, number)).random(rows) < fraction
 
 
-def _csv(files: list[Path], separator: str, types: Any, options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    for file in files:
-        try:
-            with pd.read_csv(file, sep=separator, dtype=types, chunksize=CHUNK) as reader:
-                for chunk in reader:
-                    yield chunk.drop(columns=list(options.get("ignore", ())))
-        except (ValueError, OSError) as error:
-            raise DataError(f"{file} can't be read as CSV: {error}") from error
+def _learned(spec: DataSpec, folder: Path, seed: int, missing: bool) -> _Table:
+    """Return the columns, with the categories of the training part, and the labels, with all classes. Raises DataError.
+
+    The type of a column of CSV shows only at its end: where a text comes late, reading begins anew with that column
+    as texts.
+    """
+    options, files = dict(spec.options), files_of(folder / spec.location)
+    label = options["label"]
+    labels = (label,) if isinstance(label, str) else tuple(label)
+    texts = set(options.get("categorical", ()))
+    while True:
+        chunks = _chunks(spec.kind, files, options, frozenset(texts))
+        learner = _Learner(labels, options, missing, spec.kind == "csv")
+        late: set[str] = set()
+        for number, chunk in enumerate(chunks()):
+            late |= learner.look(chunk, _validates(number, len(chunk), seed, spec.validation))
+            if late:
+                break
+        if not late:
+            weights = options.get("weights")
+            return _Table(chunks, learner.columns(), labels, learner.classes(), weights, seed, spec.validation)
+        texts |= late
 
 
-def _types(files: list[Path], separator: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return float64 for each column that holds nothing but numbers, str for the others, by reading it all."""
-    numbers: dict[str, bool] = {}
-    for chunk in _csv(files, separator, str, {}):
-        for column in chunk.columns:
-            if numbers.get(column, True):
-                parsed = pd.to_numeric(chunk[column], errors="coerce")
-                numbers[column] = bool((parsed.notna() == chunk[column].notna()).all())
-    named = (options["label"], *options.get("categorical", ()), *options.get("ignore", ()))
-    for name in named:
-        check_column(name, list(numbers), files[0])
-    categories = set(options.get("categorical", ()))
-    return {name: np.float64 if number and name not in categories else str for name, number in numbers.items()}
+class _Learner:
+    """Learns what the columns of a table hold, chunk by chunk."""
+
+    def __init__(self, labels: tuple[str, ...], options: Mapping[str, Any], missing: bool, csv: bool) -> None:
+        self.labels, self.options, self.missing, self.csv = labels, options, missing, csv
+        self.found: dict[str, set[str] | None] = {}
+        self.label_values: set[str] = set()
+        self.are_classes: bool | None = None
+        self.texts: dict[str, bool] = {}
+
+    def look(self, chunk: pd.DataFrame, validates: Array) -> set[str]:
+        """Learn of a chunk; return the columns that were of another type before. Raises DataError."""
+        texts = {str(name): is_category(chunk[name]) for name in chunk.columns if not chunk[name].isna().all()}
+        late = {name for name, text in texts.items() if self.texts.get(name, text) != text}
+        if self.csv:
+            # True may stand there as TRUE or true: what is predicted on will be written the same way.
+            late |= {name for name in texts if pd.api.types.is_bool_dtype(chunk[name])}
+        self.texts |= texts
+        if late:
+            return late
+        _check_chunk(chunk, (*self.labels, *filter(None, [self.options.get("weights")])), self.missing)
+        self._look_at_labels(chunk)
+        for name in chunk.columns:
+            if name in self.labels or name == self.options.get("weights"):
+                continue
+            if self.texts.get(name):
+                known = self.found.get(name) or set()
+                self.found[name] = known | (set(_texts(chunk[name][~validates].dropna())) - {""})
+            else:
+                self.found.setdefault(name, None)
+        return set()
+
+    def _look_at_labels(self, chunk: pd.DataFrame) -> None:
+        weights = self.options.get("weights")
+        if weights and is_category(chunk[weights]):
+            raise DataError(f"column '{weights}' holds texts; expected numbers as weights")
+        if len(self.labels) > 1:
+            for name in self.labels:
+                if is_category(chunk[name]) or not chunk[name].isin((0, 1)).all():
+                    raise DataError(
+                        f"column '{name}' holds more than 0 and 1; expected 0 or 1 per label for multi_label"
+                    )
+            return
+        labels = chunk[self.labels[0]]
+        self.are_classes = _are_classes(labels, self.options)
+        if self.are_classes:
+            self.label_values |= set(_texts(labels))
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of the examples. Raises DataError."""
+        if not self.found:
+            raise DataError("there are no rows, or no column but the label")
+        return tuple(
+            Column(name, "number") if values is None else Column(name, "category", tuple(sorted(values)))
+            for name, values in self.found.items()
+        )
+
+    def classes(self) -> tuple[str, ...] | None:
+        """Return the classes, or None. Raises DataError."""
+        if not self.are_classes:
+            return None
+        if len(self.label_values) < 2:
+            raise DataError(f"column '{self.labels[0]}' has one class only ({next(iter(self.label_values))})")
+        return tuple(sorted(self.label_values))
 
 
-def _parquet(files: list[Path], options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise DataError("reading Parquet needs pyarrow: pip install 'search[parquet]'") from error
-    for file in files:
-        try:
-            with parquet.ParquetFile(file) as opened:
-                for name in (options["label"], *options.get("categorical", ()), *options.get("ignore", ())):
-                    check_column(name, opened.schema_arrow.names, file)
-                for batch in opened.iter_batches(CHUNK):
-                    chunk = batch.to_pandas().drop(columns=list(options.get("ignore", ())))
-                    for name in options.get("categorical", ()):
-                        chunk[name] = chunk[name].astype(object).where(chunk[name].notna(), None)
-                    yield chunk
-        except (ValueError, OSError) as error:
-            raise DataError(f"{file} can't be read as Parquet: {error}") from error
-
-
-def _learned(
-    chunks: Callable[[], Iterator[pd.DataFrame]], options: Mapping[str, Any], seed: int, fraction: float, missing: bool
-) -> _Table:
-    """Return the columns, with the categories of the training part, and the label, with all. Raises DataError."""
-    label, named = options["label"], set(options.get("categorical", ()))
-    found: dict[str, set[str] | None] = {}
-    for held in (False, True):
-        for chunk in _part(chunks(), seed, fraction, held):
-            _check_chunk(chunk, label, missing)
-            for name in chunk.columns:
-                if name == label and _is_class(chunk[name], options):
-                    found[name] = (found.get(name) or set()) | set(_texts(chunk[name]))
-                elif name != label and (is_category(chunk[name]) or name in named):
-                    new = set() if held else set(_texts(chunk[name].dropna())) - {""}
-                    found[name] = (found.get(name) or set()) | new
-                else:
-                    found.setdefault(name, None)
-    columns = tuple(_column(name, values) for name, values in found.items() if name != label)
-    if not columns:
-        raise DataError("there is no column but the label")
-    return _Table(chunks, columns, _column(label, found.get(label)), seed, fraction)
-
-
-def _column(name: str, values: set[str] | None) -> Column:
-    return Column(name, "number") if values is None else Column(name, "category", tuple(sorted(values)))
-
-
-def _is_class(labels: pd.Series, options: Mapping[str, Any]) -> bool:
+def _are_classes(labels: pd.Series, options: Mapping[str, Any]) -> bool:
     """Tell whether a label column holds classes. Raises DataError where the file must say so."""
     task = options.get("task")
     if is_category(labels):
@@ -186,10 +216,11 @@ def _texts(column: pd.Series) -> pd.Series:
     return column.astype(str) if is_category(column) else column.astype(np.int64).astype(str)
 
 
-def _check_chunk(chunk: pd.DataFrame, label: str, missing: bool) -> None:
+def _check_chunk(chunk: pd.DataFrame, needed: tuple[str, ...], missing: bool) -> None:
     counts = chunk.isna().sum()
-    if counts[label]:
-        raise DataError(f"labels are missing in {label}; drop these rows")
+    incomplete = [name for name in needed if counts[name]]
+    if incomplete:
+        raise DataError(f"labels or weights are missing in {', '.join(incomplete)}; drop these rows")
     columns = [str(name) for name, count in counts.items() if count]
     if columns and not missing:
         raise DataError(f"missing values in {', '.join(columns[:10])}; {FILL}, drop the rows, or ignore the columns")
@@ -197,3 +228,53 @@ def _check_chunk(chunk: pd.DataFrame, label: str, missing: bool) -> None:
     infinite = numbers.columns[np.isinf(numbers.to_numpy(np.float64, na_value=np.nan)).any(axis=0)]
     if len(infinite):
         raise DataError(f"infinite values in {', '.join(map(str, infinite[:10]))}; drop these rows")
+
+
+def _named(options: Mapping[str, Any]) -> Iterator[str]:
+    label = options["label"]
+    yield from [label] if isinstance(label, str) else label
+    for word in ("categorical", "ignore"):
+        yield from options.get(word, ())
+    if options.get("weights"):
+        yield options["weights"]
+
+
+def _chunks(kind: str, files: list[Path], options: Mapping[str, Any], texts: frozenset[str]) -> Chunks:
+    """Return what reads the files from their start, in chunks; columns in `texts` as the texts that they are."""
+    return lambda: _parquet(files, options) if kind == "parquet" else _csv(files, options, texts)
+
+
+def _csv(files: list[Path], options: Mapping[str, Any], texts: frozenset[str]) -> Iterator[pd.DataFrame]:
+    ignored = list(options.get("ignore", ()))
+    for file in files:
+        try:
+            header = list(pd.read_csv(file, sep=options.get("separator", ","), nrows=0).columns)
+            for name in _named(options):
+                check_column(name, header, file)
+            types = dict.fromkeys(texts & set(header), str)
+            with pd.read_csv(
+                file, sep=options.get("separator", ","), dtype=types, chunksize=CHUNK, low_memory=False
+            ) as reader:
+                for chunk in reader:
+                    yield chunk.drop(columns=ignored)
+        except (ValueError, OSError) as error:
+            raise DataError(f"{file} can't be read as CSV: {error}") from error
+
+
+def _parquet(files: list[Path], options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    try:
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise DataError("reading Parquet needs pyarrow: pip install 'search[parquet]'") from error
+    for file in files:
+        try:
+            with parquet.ParquetFile(file) as opened:
+                for name in _named(options):
+                    check_column(name, opened.schema_arrow.names, file)
+                for batch in opened.iter_batches(CHUNK):
+                    chunk = batch.to_pandas().drop(columns=list(options.get("ignore", ())))
+                    for name in options.get("categorical", ()):
+                        chunk[name] = chunk[name].where(chunk[name].isna(), chunk[name].astype(str)).astype(object)
+                    yield chunk
+        except (ValueError, OSError) as error:
+            raise DataError(f"{file} can't be read as Parquet: {error}") from error

@@ -15,7 +15,12 @@ from trainers import user_code
 from trainers.data.data import Array, Column, Data, DataError, Raw
 from trainers.data.door import Labels, check_examples
 from trainers.data.measuring import Put, measured
-from trainers.data.stream import Stream, Survey, stream, survey
+from trainers.data.stream import PREFETCH, Parts, Stream, from_parts
+from trainers.data.stream_store import Blocks, batches, kept, shuffled
+from trainers.data.survey import Survey, Surveyor, check_numbers
+
+BLOCK_NUMBERS = 2**18
+"""Numbers of a block of examples that is looked at in one go."""
 
 
 def is_streamed(spec: DataSpec) -> bool:
@@ -27,26 +32,25 @@ def streamed(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> 
     """Return a data set whose arrays are samples and whose `stream` gives all. Raises DataError."""
     from trainers.data import stream_images, stream_records, stream_tables
 
-    options = dict(spec.options)
     sources: dict[str, Callable[[], Data]] = {
-        "dataset": lambda: from_function(spec.location, folder, spec.validation, options),
-        "tfrecord": lambda: stream_records.records(spec.location, folder, spec.validation, options),
-        "images": lambda: stream_images.images(folder / spec.location, folder, spec.validation, seed, options),
+        "dataset": lambda: from_function(spec, folder, missing),
+        "tfrecord": lambda: stream_records.records(spec, folder, missing),
+        "images": lambda: stream_images.images(spec, folder, seed),
         "csv": lambda: stream_tables.table(spec, folder, seed, missing),
         "parquet": lambda: stream_tables.table(spec, folder, seed, missing),
     }
     return sources[spec.kind]()
 
 
-def from_function(reference: str, folder: Path, fraction: float, options: Mapping[str, Any]) -> Data:
+def from_function(spec: DataSpec, folder: Path, missing: bool) -> Data:
     """Return what the user's function does: a tf.data set of (x, y), or two, training and validation. Raises DataError.
 
-    Of one alone every so many examples validate, by their places.
+    Training examples may be (x, y, weight). Of one set alone every so many examples validate, by their places.
     """
     import tensorflow as tf
 
     try:
-        function = user_code.function(reference, folder, ())
+        function = user_code.function(spec.location, folder, ())
     except user_code.FindError as error:
         raise DataError(str(error)) from error
     try:
@@ -59,8 +63,8 @@ def from_function(reference: str, folder: Path, fraction: float, options: Mappin
         raise DataError(f"the function returned {names}; expected a tf.data.Dataset, or two: (training, validation)")
     if any(part.cardinality() == tf.data.INFINITE_CARDINALITY for part in parts):
         raise DataError("the data set never ends; leave .repeat() out")
-    train, held = parts if len(parts) == 2 else divided(parts[0], fraction)
-    return examples(train, held, folder, options)
+    train, held = parts if len(parts) == 2 else divided(parts[0], spec.validation)
+    return examples(spec, folder, train, held, missing)
 
 
 def divided(whole: Any, fraction: float) -> tuple[Any, Any]:
@@ -76,70 +80,148 @@ def divided(whole: Any, fraction: float) -> tuple[Any, Any]:
     return train.map(lambda _, one: one), numbered.filter(validates).map(lambda _, one: one)
 
 
-def examples(
-    train: Any,
-    held: Any,
-    folder: Path,
-    options: Mapping[str, Any],
-    columns: tuple[Column, ...] | None = None,
-    feature_names: tuple[str, ...] | None = None,
-    class_names: tuple[str, ...] | None = None,
-    missing: bool = False,
-) -> Data:
-    """Return the data set of two tf.data sets of examples (x, y), read once to learn of them. Raises DataError."""
+def examples(spec: DataSpec, folder: Path, train: Any, held: Any, missing: bool) -> Data:
+    """Return the data set of two tf.data sets of examples (x, y) or (x, y, weight), read once to learn of them.
+
+    Raises DataError.
+    """
+    weighted = [_check_element(part) for part in (train, held)][:1] == [True]
+    train, held = train.map(_typed), held.map(_typed)
+    surveys = {
+        part: survey(blocks(whole), what)
+        for part, whole, what in (("train", train, "training"), ("held", held, "validation"))
+    }
+    seen, held_seen = surveys["train"], surveys["held"]
+    labels = _labels(seen, held_seen, spec.options.get("task"))
+    sets = {
+        # `fit` and `evaluate` that don't know where the data ends begin one more step to find out.
+        part: _counted(whole.map(_labelled(labels.y.dtype)), surveys[part].examples)
+        for part, whole in (("train", train), ("held", held))
+    }
+    parts = Parts(sets["train"], sets["held"], seen.examples)
+    found = Found(seen, held_seen, labels, weighted, missing=missing and seen.x.ndim == 2)
+    return surveyed(spec, folder, found, parts, {part: blocks(whole) for part, whole in sets.items()})
+
+
+def _counted(examples: Any, count: int) -> Any:
     import tensorflow as tf
 
-    for part in (train, held):
-        _check_element(part)
-    train, held = train.map(_typed), held.map(_typed)
-    seen, held_seen = survey(train, "training"), survey(held, "validation")
-    labels = _labels(seen, held_seen, options.get("task"))
-    if class_names is not None:
-        labels = replace(labels, class_names=class_names)
-    train, held = (part.map(_labelled(labels.y.dtype)) for part in (train, held))
-    # `fit` and `evaluate` that don't know where the data ends begin one more step to find out.
-    counts = (seen.examples, held_seen.examples)
-    train, held = (
-        part.apply(tf.data.experimental.assert_cardinality(count))
-        for part, count in zip((train, held), counts, strict=True)
-    )
-    source = stream(train, held, seen.examples, options, folder, None)
-    samples = Samples(seen.x, held_seen.x, labels, columns, feature_names, missing)
-    return data_of(samples, [seen.digest, held_seen.digest], source)
+    return examples.apply(tf.data.experimental.assert_cardinality(count))
+
+
+def blocks(examples: Any) -> Blocks:
+    """Return what gives a tf.data set of examples in blocks of NumPy arrays."""
+    numbers = examples.element_spec[0].shape.num_elements()
+    size = min(4096, max(1, BLOCK_NUMBERS // numbers))
+    return lambda: examples.batch(size).as_numpy_iterator()
+
+
+def survey(blocks: Blocks, what: str) -> Survey:
+    """Read every example once. The same data gives the same sample. Raises DataError."""
+    import tensorflow as tf
+
+    surveyor = Surveyor(what)
+    try:
+        for block in blocks():
+            surveyor.see(*block)
+    except tf.errors.OpError as error:
+        raise DataError(f"{what}: an example can't be read: {_first_line(error)}") from error
+    return surveyor.result()
+
+
+def _first_line(error: Any) -> str:
+    return next((line.strip() for line in str(error.message).splitlines() if line.strip()), type(error).__name__)[:300]
 
 
 @dataclass(frozen=True)
-class Samples:
-    """Examples of both parts in numbers, and what is known of all."""
+class Found:
+    """What the pass over a stream found, and the labels of its samples."""
 
-    x: Array
-    held: Array
+    train: Survey
+    held: Survey
     labels: Labels
+    weighted: bool = False
     columns: tuple[Column, ...] | None = None
     feature_names: tuple[str, ...] | None = None
     missing: bool = False
 
 
-def data_of(samples: Samples, digests: list[str], source: Stream) -> Data:
-    """Return a data set of samples and the stream that they are of. Raises DataError."""
-    names, labels = samples.feature_names, samples.labels
+def surveyed(spec: DataSpec, folder: Path, found: Found, parts: Parts, kept_as: Mapping[str, Blocks]) -> Data:
+    """Return the data set of a stream that was read once; with `cache: FOLDER` it is kept there. Raises DataError."""
+    seen, held, options = found.train, found.held, spec.options
+    for what, part in (("training", seen), ("validation", held)):
+        check_numbers(what, part.moments, found.feature_names, found.missing)
+    digest = hashlib.sha256("".join([seen.digest, held.digest, repr(found.columns)]).encode()).hexdigest()
+    training, validation = from_parts(parts, options)
+    if isinstance(options.get("cache"), str):
+        told = {key: value for key, value in options.items() if key not in ("cache", "prefetch", "shuffle")}
+        source = repr((spec.kind, str(folder / spec.location), spec.validation, sorted(told.items())))
+        train_files, held_files = kept(folder / options["cache"], source, digest, kept_as)
+        count, window = seen.examples, options.get("shuffle")
+        read = batches(train_files, lambda key: shuffled(count, window, key // 2**32, key % 2**32))
+        read_held = batches(held_files, lambda _: np.arange(held.examples))
+
+        def training(seed: int, epoch: int, batch_size: int) -> Any:
+            return read(seed * 2**32 + epoch, batch_size)
+
+        def validation(batch_size: int) -> Any:
+            return read_held(0, batch_size).map(lambda x, y, *_: (x, y))
+
+    data = of_samples(found, digest)
+    counts = None if seen.counts is None or data.task != "classification" else _padded(seen.counts, data.classes or 0)
+    source_stream = Stream(
+        training,
+        validation,
+        seen.examples,
+        held.examples,
+        options.get("prefetch", PREFETCH),
+        found.weighted,
+        counts,
+        seen.moments,
+    )
+    return replace(_exact(data, seen), stream=source_stream, missing=data.missing or found.missing)
+
+
+def _padded(counts: Array, classes: int) -> Array:
+    return np.pad(counts, (0, max(0, classes - len(counts))))
+
+
+def of_samples(found: Found, digest: str) -> Data:
+    """Return a data set of the samples alone. Raises DataError."""
+    names, labels = found.feature_names, found.labels
     x, held = (
-        np.asarray(check_examples(name, part, names, samples.missing))
-        for name, part in (("x", samples.x), ("x_validation", samples.held))
+        np.asarray(check_examples(name, part, names, found.missing))
+        for name, part in (("x", found.train.x), ("x_validation", found.held.x))
     )
     assert labels.y_validation is not None
     parts = [np.ascontiguousarray(part) for part in (x, labels.y, held, labels.y_validation)]
     for part in parts:
         part.flags.writeable = False
-    data = measured(Raw(x, labels.y, feature_names=names), Put(x, held, samples.columns), parts, labels)
-    digest = hashlib.sha256("".join([*digests, repr(samples.columns)]).encode()).hexdigest()
-    # Somewhere else in the stream a value may be missing where the sample has none.
-    return replace(data, stream=source, fingerprint=digest, missing=data.missing or samples.missing)
+    data = measured(Raw(x, labels.y, feature_names=names), Put(x, held, found.columns), parts, labels)
+    return replace(data, fingerprint=digest)
 
 
-def _check_element(part: Any) -> None:
+def _exact(data: Data, seen: Survey) -> Data:
+    """Put the scales of the whole training part in the place of the sample's."""
+    known, labels = seen.moments, seen.label_moments
+    changed: dict[str, Any] = {"minimum": min(0.0, float(known.least.min()))}
+    if data.x_train.dtype != np.uint8:
+        changed["maximum"] = max(1.0, float(known.most.max()), -float(known.least.min()))
+    if data.mean is not None:
+        changed |= {"mean": known.mean.astype(np.float32), "variance": known.variance.astype(np.float32)}
+    if data.task == "regression" and labels is not None:
+        changed |= {"target_mean": float(labels.mean[0]), "target_deviation": float(labels.variance[0]) ** 0.5 or 1.0}
+    return replace(data, **changed)
+
+
+def _check_element(part: Any) -> bool:
+    """Return whether examples have weights. Raises DataError."""
     element = part.element_spec
-    if not isinstance(element, tuple) or len(element) != 2 or not all(hasattr(one, "shape") for one in element):
+    if (
+        not isinstance(element, tuple)
+        or len(element) not in (2, 3)
+        or not all(hasattr(one, "shape") for one in element)
+    ):
         raise DataError(f"the data set gives {element}; expected examples (x, y), one at a time, not in batches")
     if element[0].dtype.name == "string":
         raise DataError("x is text, which can't be streamed; use texts or csv, which fit in memory")
@@ -149,27 +231,30 @@ def _check_element(part: Any) -> None:
             f"x has the shape {shape}; expected the same shape for each example, and no batches: "
             "set it with tf.ensure_shape, take batches apart with .unbatch()"
         )
+    if len(element) == 3 and element[2].shape.rank not in (0, None):
+        raise DataError(f"weights have the shape {element[2].shape}; expected one number for each example")
+    return len(element) == 3
 
 
-def _typed(x: Any, y: Any) -> Any:
+def _typed(x: Any, y: Any, *weight: Any) -> Any:
     """Bytes of images stay bytes, other numbers become float32; labels are judged by their type."""
     import tensorflow as tf
 
     x = x if x.dtype == tf.uint8 and x.shape.rank > 1 else tf.cast(x, tf.float32)
     y = tf.squeeze(y) if y.shape.rank == 1 and y.shape[0] == 1 else y
-    return x, y
+    return x, y, *(tf.cast(one, tf.float32) for one in weight)
 
 
-def _labelled(dtype: Any) -> Callable[[Any, Any], Any]:
+def _labelled(dtype: Any) -> Callable[..., Any]:
     import tensorflow as tf
 
-    return lambda x, y: (x, tf.cast(y, tf.as_dtype(dtype)))
+    return lambda x, y, *weight: (x, tf.cast(y, tf.as_dtype(dtype)), *weight)
 
 
 def _labels(seen: Survey, held: Survey, task: str | None) -> Labels:
     """Return the labels of the samples, checked by those of all examples. Raises DataError."""
     if task == "multi_label" or seen.y.ndim == 2:
-        if seen.y.ndim != 2 or not np.isin(np.concatenate([seen.y, held.y]), (0, 1)).all():
+        if seen.y.ndim != 2:
             raise DataError(f"y has shape {seen.y.shape[1:]}; expected (labels,) of 0 and 1 for multi_label")
         names = tuple(map(str, range(seen.y.shape[1])))
         return Labels(seen.y.astype(np.float32), held.y.astype(np.float32), names)
@@ -177,8 +262,11 @@ def _labels(seen: Survey, held: Survey, task: str | None) -> Labels:
         raise DataError(f"y has dtype {seen.y.dtype}; expected class numbers from 0, or a quantity")
     if task == "regression" or (task is None and seen.y.dtype.kind == "f"):
         return Labels(seen.y.astype(np.float32), held.y.astype(np.float32), None)
-    known = np.union1d(seen.labels, held.labels)
-    if len(known) < 2 or known[0] != 0 or known[-1] != len(known) - 1:
+    if seen.counts is None or held.counts is None:
+        raise DataError("y holds fractions; expected whole class numbers from 0, or task: regression")
+    size = max(len(seen.counts), len(held.counts))
+    known = np.flatnonzero(_padded(seen.counts, size) + _padded(held.counts, size))
+    if len(known) < 2 or len(known) != size:
         shown = ", ".join(map(str, known[:10].tolist()))
         raise DataError(f"y holds the labels {shown}; expected whole class numbers from 0 without a gap, at least 2")
     return Labels(seen.y.astype(np.int32), held.y.astype(np.int32), tuple(map(str, known.tolist())))

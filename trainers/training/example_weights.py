@@ -16,8 +16,13 @@ def example_weights(words: Mapping[str, Any], data: Data) -> NDArray[np.float32]
     """Return the weight of each training example, float32 (n,), or None if all count alike.
 
     It is the weight that the data gives the example, times that of its class. `balanced` gives a class n / (classes x
-    examples of the class), as scikit-learn does. Raises DataError.
+    examples of the class), as scikit-learn does. For data that is streamed only the weights of the classes, (classes,),
+    by which those of the stream are multiplied. Raises DataError.
     """
+    if data.stream is not None:
+        if words["class_weight"]:
+            return _of_classes(words["class_weight"], data)
+        return np.ones(data.classes or 1, np.float32) if data.stream.weighted else None
     own: NDArray[np.float32] | None = getattr(data, "sample_weight_train", None)
     if not words["class_weight"]:
         return own
@@ -32,7 +37,9 @@ def _of_classes(chosen: Any, data: Data) -> NDArray[np.float32]:
     assert data.classes is not None
     if chosen == "balanced":
         counts = np.bincount(data.y_train, minlength=data.classes)
-        return (len(data.y_train) / (data.classes * np.maximum(counts, 1))).astype(np.float32)
+        if data.stream is not None and data.stream.counts is not None:
+            counts = data.stream.counts
+        return np.asarray(counts.sum() / (data.classes * np.maximum(counts, 1)), np.float32)
     names = [str(name) for name in data.class_names or range(data.classes)]
     weights = np.ones(data.classes, np.float32)
     for name, weight in chosen.items():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import Data, DataError
+from trainers.contract import DataLost
+from trainers.data import Data
 from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.order import order
@@ -62,7 +65,7 @@ class StreamedEpochs:
         self.weighted = weighted
 
     def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
-        """Make ready for a trial: 1 <= batch_size; seed of the order; weights (n,) if the epochs are weighted."""
+        """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`."""
         self.seed, self.batch_size = seed, batch_size
         begin = self._begin_arrays if self.data.stream is None else self._begin_stream
         begin(weights)
@@ -86,12 +89,18 @@ class StreamedEpochs:
     def _begin_stream(self, weights: Any) -> None:
         source, batch_size = self.data.stream, self.batch_size
         assert source is not None
-        if self.weighted:
-            raise DataError("weights and class_weight can't be used with data that is streamed; leave them out")
         self.steps = -(-source.examples // batch_size)
-        self.validation = source.validation().batch(batch_size).map(self._encoded).prefetch(source.prefetch)
+        of_classes = tf.constant(weights, tf.float32) if self.weighted else None
+
+        def weighed(x: Any, y: Any, *own: Any) -> Any:
+            if of_classes is None:
+                return x, y
+            weight = tf.gather(of_classes, y) if self.data.task == "classification" else tf.ones(tf.shape(y)[:1])
+            return x, y, weight * own[0] if own else weight
+
+        self.validation = source.validation(batch_size).map(self._encoded).prefetch(source.prefetch)
         self.of_epoch = lambda epoch: (
-            source.training(self.seed, epoch).batch(batch_size).map(self._prepared).prefetch(source.prefetch)
+            source.training(self.seed, epoch, batch_size).map(weighed).map(self._prepared).prefetch(source.prefetch)
         )
 
     def _prepared(self, x: Any, y: Any, *weight: Any) -> Any:
@@ -105,20 +114,41 @@ class StreamedEpochs:
 
         `between` is called between two steps, about every second.
         """
-        history = self.model.fit(
-            self.of_epoch(epoch),
-            epochs=epoch,
-            initial_epoch=epoch - 1,
-            verbose=0,
-            shuffle=False,
-            callbacks=[_Steps(np.asarray(rates, np.float32), between)],
-        )
+        with _blamed():
+            history = self.model.fit(
+                self.of_epoch(epoch),
+                epochs=epoch,
+                initial_epoch=epoch - 1,
+                verbose=0,
+                shuffle=False,
+                callbacks=[_Steps(np.asarray(rates, np.float32), between)],
+            )
         return {name: float(values[-1]) for name, values in history.history.items()}
 
     def validate(self) -> dict[str, float]:
         """Return the metrics on the validation part."""
-        metrics = self.model.evaluate(self.validation, verbose=0, return_dict=True)
+        with _blamed():
+            metrics = self.model.evaluate(self.validation, verbose=0, return_dict=True)
         return {name: float(value) for name, value in metrics.items()}
+
+
+@contextmanager
+def _blamed() -> Iterator[None]:
+    """Turn what goes wrong while examples are read into DataLost: the trial is not to blame."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if "IteratorGetNext" not in str(error):
+            raise
+        raise DataLost(f"the data can't be read any more: {_told(str(error.message))}") from error
+
+
+def _told(message: str) -> str:
+    """Return the one line of TensorFlow's many that says what happened: ours, or the one above the operation's name."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    ours = [line.partition("DataError: ")[2] for line in lines if "DataError: " in line]
+    above = [line for line, below in pairwise(lines) if below.startswith("[[")]
+    return [*ours, *above, *lines][0][:300]
 
 
 class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
