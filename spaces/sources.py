@@ -47,7 +47,10 @@ _WHILE = Option("stream", Flag(), False, "Read the data while it is trained on: 
 _AHEAD = (
     Option("shuffle", Whole(1), None, "From how many examples at a time the order is drawn: 10000, of pictures all."),
     Option(
-        "cache", Either((Flag(), Text())), False, "Read only once: true: each worker keeps it in memory; or a folder."
+        "cache",
+        Either((Flag(), Text())),
+        False,
+        "Read once: true keeps all in each worker's memory, a folder in files for all workers.",
     ),
     Option("prefetch", Whole(1), 2, "Batches that are made ahead."),
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from search.commands import arguments as common
-from search.devices import describe, share, visible
+from search.devices import Place, describe, share, visible
 from search.machine import cores, memory
 from search.plan import checked, summary
 from search.postgres.connection import hidden, normalise
 from search.settings import Settings
 from search.study.preview import first
+from spaces.spec import StudySpec
 from spaces.writer import fragment
 
 SHOWN = 3  # first configurations
@@ -32,13 +34,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     places = share(devices, settings.per_gpu.value, settings.workers.value, cores(), memory())
     seed = spec.algorithm.seed
     drawn = first(spec, seed if seed is not None else 0, SHOWN)
-    where = _where(settings)
+    where, told = _where(settings), _examples(spec, places)
     if settings.json:
         budget = {"trials": spec.budget.trials, "epochs": spec.budget.epochs, "time": spec.budget.time}
         workers = [str(place.device) if place.device else "cpu" for place in places]
-        print(json.dumps({"study": spec.study, "budget": budget, "workers": workers, "first": drawn, "where": where}))
+        plan = {"study": spec.study, "budget": budget, "data": told, "workers": workers, "first": drawn, "where": where}
+        print(json.dumps(plan))
         return 0
     print("\n".join(summary(spec)))
+    if told:
+        print(f"examples   {told}")
     print("\n".join(f"           {line}" for line in describe(places, devices.notes)))
     print("\n".join(where))
     note = "" if seed is not None else " (an example: the file has no seed, so each new study draws its own)"
@@ -46,6 +51,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         print(f"trial {number}{note if number == 0 else ''}")
         print(fragment(parameters).rstrip())
     return 0
+
+
+def _examples(spec: StudySpec, places: Sequence[Place]) -> str | None:
+    """Return how much data there is, and whether it stays on the device."""
+    if spec.data is None:
+        return None
+    from trainers.data.placing import foretold  # scikit-learn and pandas
+
+    device = places[0].device if places else None
+    return foretold(spec.data, spec.folder, device.memory if device else None)
 
 
 def _where(settings: Settings) -> list[str]:

@@ -13,10 +13,10 @@ from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
 
 from trainers import find
 from trainers.contract import TrialOver
-from trainers.data import Data
+from trainers.data import Data, placing
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
-from trainers.training import compiling, loop, ready, streaming
+from trainers.training import compiling, loop, streaming
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.order import order
 from trainers.words.reading import read
@@ -59,7 +59,7 @@ def test_streamed_epochs_are_the_same_as_compiled_ones() -> None:
 def test_streamed_epochs_augment_what_is_trained_on_and_resume_like_undisturbed_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ready, "LARGEST_IN_MEMORY", 0)
+    monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", 0)
     params = {"augment": {"rotation": 0.2, "flip": "both"}, "layers": [], "learning_rate": 0.01}
     runs = [FakeRun(few_digits(), tmp_path / name) for name in ("whole", "halves", "halves")]
     for run in runs:
@@ -113,7 +113,7 @@ def test_a_long_epoch_is_run_in_slices_and_asks_in_between_whether_to_go_on(monk
 def test_a_trial_can_be_stopped_in_the_middle_of_an_epoch_and_goes_on_from_its_last_checkpoint(
     largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ready, "LARGEST_IN_MEMORY", largest)
+    monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", largest)
     monkeypatch.setattr(loop, "SLICE_SECONDS", 0.0)
     monkeypatch.setattr(streaming, "TICK_SECONDS", -1.0)
 

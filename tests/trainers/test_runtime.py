@@ -18,7 +18,7 @@ from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
 
 from trainers import find, runtime
 from trainers.contract import Diverged
-from trainers.training import ready
+from trainers.data import placing
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_prepared_process_says_nothing_and_uses_its_threads() -> None:
 
 @pytest.mark.parametrize("largest", [2**32, 0], ids=["compiled", "streamed"])
 def test_nothing_of_a_trial_stays_in_a_worker(largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ready, "LARGEST_IN_MEMORY", largest)
+    monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", largest)
     train = find.load(TABULAR, tmp_path)
 
     def alive() -> int:

@@ -32,7 +32,7 @@ def images(spec: DataSpec, folder: Path, seed: int) -> Data:
     before training: then scales are those of the sample.
     """
     path, options = folder / spec.location, spec.options
-    names, files, y = _files(path)
+    names, files, y = files_by_class(path)
     train, held = split(y, spec.validation, seed, names)
     paths = np.array([str(file) for file in files])
     decode = _decoder(options)
@@ -76,7 +76,8 @@ def _sampled(
     return measured(Raw(x, arrays[1]), Put(x, held), arrays, Labels(arrays[1], arrays[3], names))
 
 
-def _files(path: Path) -> tuple[tuple[str, ...], list[Path], Array]:
+def files_by_class(path: Path) -> tuple[tuple[str, ...], list[Path], Array]:
+    """Return the classes, all pictures, and the class number (int32) of each. Raises DataError."""
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
     if not folders:
         raise DataError(f"{path} has no folders; expected one folder of pictures per class")

@@ -12,6 +12,7 @@ import tensorflow as tf
 from trainers import runtime
 from trainers.contract import Run
 from trainers.data import Data
+from trainers.data.placing import largest
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.callbacks import watched
 from trainers.training.compiling import goal, make_state
@@ -21,9 +22,6 @@ from trainers.training.programs import Parts, Program, Programs, loss_places, pa
 from trainers.training.streaming import StreamedEpochs
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
-
-LARGEST_IN_MEMORY = 4 * 2**30
-LARGEST_SHARE_OF_GPU = 0.25
 
 
 def ready(
@@ -87,5 +85,4 @@ def fits_on_device(data: Data) -> bool:
     """Return whether the data set may stay on the device: at most a quarter of a GPU's memory, or 4 GB of the CPU's."""
     if data.stream is not None:
         return False
-    memory = runtime.device_memory()
-    return data.size <= (LARGEST_IN_MEMORY if memory is None else memory * LARGEST_SHARE_OF_GPU)
+    return data.size <= largest(runtime.device_memory())
