@@ -102,13 +102,13 @@ def _make_importable(folder: Path) -> None:
         sys.path.insert(0, str(folder.resolve()))
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """Say what went wrong in the user's code: the innermost line of their own, if there is one, and the error."""
     place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _own_line(error)
     return f"at {place}\n  {type(error).__name__}: {error}" if place else f"with {type(error).__name__}: {error}"
 
 
-def _own_line(error: Exception) -> str | None:
+def _own_line(error: BaseException) -> str | None:
     others = (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "<frozen", str(Path(__file__).parent))
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(others)]
     return f"{frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else None

@@ -274,6 +274,22 @@ def test_a_trainer_that_cannot_be_loaded_costs_no_trial(bench: Bench, wrong: str
     assert [trial.state for trial in look(worker.study).all if trial.state != "waiting"] == []
 
 
+LOST = """
+from trainers.contract import DataLost
+
+def train(params, run):
+    run.report(1, loss=1.0)
+    raise DataLost("the data can't be read any more: t.csv is gone")
+"""
+
+
+def test_data_that_is_lost_in_training_ends_the_worker_and_costs_no_trial(bench: Bench) -> None:
+    with pytest.raises(InputError, match=r"t\.csv is gone"):
+        bench.work(LOST)
+    (trial,) = look(load(bench.storage, bench.name)).all
+    assert (trial.number, trial.state) == (0, "waiting")
+
+
 def test_a_trainer_that_asks_for_data_without_any_is_told(bench: Bench) -> None:
     with pytest.raises(InputError, match="the file has no `data:`"):
         bench.work("def train(params, run):\n    run.data\n")

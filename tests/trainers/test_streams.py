@@ -220,12 +220,12 @@ def test_what_a_killed_process_left_of_a_cache_is_written_anew(tmp_path: Path, m
     frame().to_csv(tmp_path / "t.csv", index=False)
     options: dict[str, Any] = {"label": "y", "ignore": ["n", "city"], "stream": True, **KEPT}
 
-    def killed(folder: Path, part: str, blocks: Any) -> None:
+    def killed(folder: Path, blocks: Any) -> None:
         (folder / "train.0").write_bytes(b"half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(stream_store, "_write_part", killed)
+        patch.setattr(stream_store, "_write_parts", killed)
         patch.setattr(stream_store.shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             read(tmp_path, "csv", "t.csv", **options)

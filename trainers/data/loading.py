@@ -14,6 +14,7 @@ from trainers.data import columns as tables
 from trainers.data.data import Array, Data, DataError, Examples, Raw
 from trainers.data.door import check_examples, check_labels, check_weights
 from trainers.data.measuring import Put, measured
+from trainers.data.placing import check_room
 from trainers.data.sequences import padded
 from trainers.data.sources import read
 from trainers.data.split import split
@@ -30,6 +31,7 @@ def load(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> Data
     try:
         if is_streamed(spec):
             return streamed(spec, folder, seed, missing)
+        check_room(spec, folder)
         raw = read(spec, folder)
         return prepared(raw, spec.validation, seed, missing)
     except DataError as error:

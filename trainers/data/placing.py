@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from spaces.spec import DataSpec
 from trainers.data.data import DataError, Examples, Raw
@@ -61,6 +62,18 @@ def size_of_files(spec: DataSpec, folder: Path) -> int:
     if path.is_dir():
         return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     return sum(file.stat().st_size for file in files_of(path) if file.is_file())
+
+
+def check_room(spec: DataSpec, folder: Path) -> None:
+    """Check that what is read into memory as a whole is no larger than what is left of it. Raises DataError."""
+    if spec.kind not in ("csv", "parquet", "npz", "texts"):
+        return
+    files, free = size_of_files(spec, folder), psutil.virtual_memory().available
+    if files > free:
+        way_out = (
+            "add stream: true" if spec.kind in ("csv", "parquet") else "stream it: tfrecord, or dataset: a function"
+        )
+        raise DataError(f"{_size(files)} in files, and {_size(free)} of memory are left; {way_out}")
 
 
 def _pictures(spec: DataSpec, folder: Path) -> tuple[str, int]:

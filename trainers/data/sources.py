@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from trainers import user_code
 from trainers.data.data import DataError, Examples, Raw
 from trainers.data.documentation import read_documentation
 from trainers.data.sequences import are_sequences
-from trainers.data.table import of_one_kind, read_csv, read_parquet
+from trainers.data.table import of_one_kind, read_csv, read_parquet, told
 from trainers.words.datasets import KERAS_SETS, SETS
 
 IMAGE_SIZE = (32, 32)
@@ -99,9 +100,9 @@ def read_npz(path: Path, options: Mapping[str, Any]) -> Raw:
     `x_train` and `y_train` are understood where there is no `x` and `y`.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, MemoryError) as error:
         raise DataError(f"{path} can't be read as a NumPy archive without pickled objects: {error}") from error
 
     def array(name: str) -> Any:
@@ -166,7 +167,7 @@ def read_texts(path: Path, options: Mapping[str, Any]) -> Raw:
     try:
         texts = [file.read_text(encoding="utf-8") for file, _ in files]
     except (UnicodeDecodeError, OSError) as error:
-        raise DataError(f"{path}: a file can't be read as UTF-8 text: {error}") from error
+        raise DataError(f"{path}: a file can't be read as UTF-8 text: {told(error)}") from error
     names = tuple(folder.name for folder in folders)
     y = np.array([number for _, number in files])
     return Raw(np.array(texts, object), y, class_names=names, length=options.get("length"))
@@ -184,7 +185,7 @@ def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> R
         raise DataError(str(error)) from error
     try:
         given = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"the function failed {user_code.told(error)}") from error
     if isinstance(given, tuple) and len(given) in (2, 4):
         given = dict(zip(("x", "y", "x_validation", "y_validation"), given, strict=False))
@@ -215,8 +216,15 @@ def _examples(x: Any) -> Examples:
     if isinstance(x, pd.DataFrame):
         table: Examples = of_one_kind(x.rename(columns=str))
         return table
-    if are_sequences(x) and len({np.shape(item) for item in x}) > 1:
+    if are_sequences(x) and len({_length(item) for item in x}) > 1:
         return list(x)
     if not isinstance(x, np.ndarray) and hasattr(x, "to_list"):  # tf.RaggedTensor
         return list(x.to_list())
-    return np.asarray(x)
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise DataError(f"x can't be made an array ({error}); expected examples of one shape") from error
+
+
+def _length(item: Any) -> int:
+    return len(item) if hasattr(item, "__len__") else 0

@@ -40,9 +40,9 @@ def images(spec: DataSpec, folder: Path, seed: int) -> Data:
     decoded = {part: items.map(decode, num_parallel_calls=-1) for part, items in sets.items()}
     parts = Parts(sets["train"], decoded["held"], len(train), decode)
     if isinstance(options.get("cache"), str):
-        given = {part: blocks(items) for part, items in decoded.items()}
-        seen, held_seen = survey(given["train"], "training"), survey(given["held"], "validation")
-        return surveyed(spec, folder, Found(seen, held_seen, Labels(seen.y, held_seen.y, names)), parts, given)
+        whole = blocks(decoded["train"], decoded["held"])
+        seen, held_seen = survey(whole)
+        return surveyed(spec, folder, Found(seen, held_seen, Labels(seen.y, held_seen.y, names)), parts, whole)
     made = [options.get(word) for word in ("size", "channels", "crop")]
     digest = repr(
         [made, seed, spec.validation, *((str(file.relative_to(path)), file.stat().st_size) for file in files)]

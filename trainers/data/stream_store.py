@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ import numpy as np
 
 from trainers.data.data import Array, DataError
 
-Blocks = Callable[[], Iterator[tuple[Array, ...]]]
-"""Gives blocks of examples, (x, y) or (x, y, weights), each (n, …)."""
+Blocks = Callable[[], Iterator[tuple[str, tuple[Array, ...]]]]
+"""Gives blocks of examples, (x, y) or (x, y, weights), each (n, …), and their part: `train` or `held`."""
 
 
 class Kept:
@@ -41,7 +41,7 @@ class Kept:
         return [np.asarray(array[rows]) for array in self.arrays]
 
 
-def kept(folder: Path, source: str, fingerprint: str, parts: Mapping[str, Blocks]) -> tuple[Kept, Kept]:
+def kept(folder: Path, source: str, fingerprint: str, blocks: Blocks) -> tuple[Kept, Kept]:
     """Return the parts `train` and `held`, written first if nobody has done so; what `source` gave before is removed.
 
     Raises DataError where the folder can't be written.
@@ -52,7 +52,7 @@ def kept(folder: Path, source: str, fingerprint: str, parts: Mapping[str, Blocks
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder / f"{prefix}.lock"):
             if not place.is_dir():
-                _write(place, prefix, parts)
+                _write(place, prefix, blocks)
         return Kept(place, "train"), Kept(place, "held")
     except OSError as error:
         raise DataError(
@@ -68,30 +68,30 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def _write(place: Path, prefix: str, parts: Mapping[str, Blocks]) -> None:
+def _write(place: Path, prefix: str, blocks: Blocks) -> None:
     # Those who still train on an old one have its files open: they keep them to the end.
     for old in place.parent.glob(f"{prefix}-*"):
         shutil.rmtree(old, ignore_errors=True)
     aside = place.with_name(f"{place.name}.part")
     aside.mkdir()
     try:
-        for name, blocks in parts.items():
-            _write_part(aside, name, blocks)
+        _write_parts(aside, blocks)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
     aside.rename(place)
 
 
-def _write_part(folder: Path, part: str, blocks: Blocks) -> None:
-    about: list[tuple[str, list[int]]] = []
-    for block in blocks():
-        about = about or [(array.dtype.str, [0, *array.shape[1:]]) for array in block]
+def _write_parts(folder: Path, blocks: Blocks) -> None:
+    about: dict[str, list[tuple[str, list[int]]]] = {}
+    for part, block in blocks():
+        known = about.setdefault(part, [(array.dtype.str, [0, *array.shape[1:]]) for array in block])
         for number, array in enumerate(block):
             with (folder / f"{part}.{number}").open("ab") as file:
                 np.ascontiguousarray(array).tofile(file)
-            about[number][1][0] += len(array)
-    (folder / f"{part}.json").write_text(json.dumps(about))
+            known[number][1][0] += len(array)
+    for part, arrays in about.items():
+        (folder / f"{part}.json").write_text(json.dumps(arrays))
 
 
 def batches(part: Kept, order: Callable[[int], Array]) -> Callable[..., Any]:

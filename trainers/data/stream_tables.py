@@ -16,7 +16,7 @@ from trainers.data.data import Array, Column, Data, DataError
 from trainers.data.door import FILL, Labels
 from trainers.data.stream import Parts
 from trainers.data.streamed import Found, survey, surveyed
-from trainers.data.table import check_column, files_of
+from trainers.data.table import check_categories, check_column, files_of, told
 
 CHUNK = 50_000
 """Rows that are in memory at a time."""
@@ -39,12 +39,14 @@ class _Table:
     seed: int
     fraction: float
 
-    def blocks(self, held: bool) -> Iterator[tuple[Array, ...]]:
-        """Yield examples (rows, columns) float32, labels (rows, …) and perhaps weights of one part, by chunk."""
-        for chunk in _part(self.chunks(), self.seed, self.fraction, held):
-            if len(chunk):
-                weights = () if self.weights is None else (chunk[self.weights].to_numpy(np.float32),)
-                yield encoded(chunk, self.columns), self._labels(chunk), *weights
+    def blocks(self, part: str | None = None) -> Iterator[tuple[str, tuple[Array, ...]]]:
+        """Yield examples (rows, columns) float32, labels (rows, …) and perhaps weights of one part or both."""
+        for number, chunk in enumerate(self.chunks()):
+            validates = _validates(number, len(chunk), self.seed, self.fraction)
+            for name, rows in (("train", chunk[~validates]), ("held", chunk[validates])):
+                if len(rows) and part in (None, name):
+                    weights = () if self.weights is None else (rows[self.weights].to_numpy(np.float32),)
+                    yield name, (encoded(rows, self.columns), self._labels(rows), *weights)
 
     def _labels(self, chunk: pd.DataFrame) -> Array:
         if len(self.labels) > 1:
@@ -61,7 +63,7 @@ def table(spec: DataSpec, folder: Path, seed: int, missing: bool) -> Data:
     Types and categories are learned in a pass over the whole file, all else in a second one.
     """
     found = _learned(spec, folder, seed, missing)
-    seen, held = survey(lambda: found.blocks(False), "training"), survey(lambda: found.blocks(True), "validation")
+    seen, held = survey(found.blocks)
     if found.classes is not None:
         names: tuple[str, ...] | None = found.classes
     else:
@@ -78,9 +80,7 @@ def table(spec: DataSpec, folder: Path, seed: int, missing: bool) -> Data:
     )
     sets = {name: _examples(found, seen.x, seen.y, part, name) for part, name in ((seen, "train"), (held, "held"))}
     parts = Parts(sets["train"], sets["held"], seen.examples)
-    return surveyed(
-        spec, folder, known, parts, {"train": lambda: found.blocks(False), "held": lambda: found.blocks(True)}
-    )
+    return surveyed(spec, folder, known, parts, found.blocks)
 
 
 def _examples(found: _Table, x: Array, y: Array, part: Any, name: str) -> Any:
@@ -90,14 +90,12 @@ def _examples(found: _Table, x: Array, y: Array, part: Any, name: str) -> Any:
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (x, y)]
     if found.weights is not None:
         signature.append(tf.TensorSpec((None,), tf.float32))
-    rows = tf.data.Dataset.from_generator(lambda: found.blocks(name == "held"), output_signature=tuple(signature))
+
+    def rows_of_part() -> Iterator[tuple[Array, ...]]:
+        return (rows for _, rows in found.blocks(name))
+
+    rows = tf.data.Dataset.from_generator(rows_of_part, output_signature=tuple(signature))
     return rows.unbatch().apply(tf.data.experimental.assert_cardinality(part.examples))
-
-
-def _part(chunks: Iterator[pd.DataFrame], seed: int, fraction: float, held: bool) -> Iterator[pd.DataFrame]:
-    for number, chunk in enumerate(chunks):
-        validates = _validates(number, len(chunk), seed, fraction)
-        yield chunk[validates if held else ~validates]
 
 
 def _validates(number: int, rows: int, seed: int, fraction: float) -> Array:
@@ -137,9 +135,11 @@ class _Learner:
         self.label_values: set[str] = set()
         self.are_classes: bool | None = None
         self.texts: dict[str, bool] = {}
+        self.rows = 0
 
     def look(self, chunk: pd.DataFrame, validates: Array) -> set[str]:
         """Learn of a chunk; return the columns that were of another type before. Raises DataError."""
+        self.rows += len(chunk)
         texts = {str(name): is_category(chunk[name]) for name in chunk.columns if not chunk[name].isna().all()}
         late = {name for name, text in texts.items() if self.texts.get(name, text) != text}
         if self.csv:
@@ -178,8 +178,11 @@ class _Learner:
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of the examples. Raises DataError."""
-        if not self.found:
+        if not self.found or not self.rows:
             raise DataError("there are no rows, or no column but the label")
+        for name, values in self.found.items():
+            if values and name not in self.options.get("categorical", ()):
+                check_categories(name, values)
         return tuple(
             Column(name, "number") if values is None else Column(name, "category", tuple(sorted(values)))
             for name, values in self.found.items()
@@ -258,7 +261,7 @@ def _csv(files: list[Path], options: Mapping[str, Any], texts: frozenset[str]) -
                 for chunk in reader:
                     yield chunk.drop(columns=ignored)
         except (ValueError, OSError) as error:
-            raise DataError(f"{file} can't be read as CSV: {error}") from error
+            raise DataError(f"{file} can't be read as CSV: {told(error)}") from error
 
 
 def _parquet(files: list[Path], options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
@@ -268,7 +271,7 @@ def _parquet(files: list[Path], options: Mapping[str, Any]) -> Iterator[pd.DataF
         raise DataError("reading Parquet needs pyarrow: pip install 'search[parquet]'") from error
     for file in files:
         try:
-            with parquet.ParquetFile(file) as opened:
+            with parquet.ParquetFile(file, pre_buffer=False) as opened:
                 for name in _named(options):
                     check_column(name, opened.schema_arrow.names, file)
                 for batch in opened.iter_batches(CHUNK):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ def from_function(spec: DataSpec, folder: Path, missing: bool) -> Data:
         raise DataError(str(error)) from error
     try:
         given = function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise DataError(f"the function failed {user_code.told(error)}") from error
     parts = given if isinstance(given, tuple) else (given,)
     if len(parts) > 2 or not all(isinstance(part, tf.data.Dataset) for part in parts):
@@ -87,20 +87,15 @@ def examples(spec: DataSpec, folder: Path, train: Any, held: Any, missing: bool)
     """
     weighted = [_check_element(part) for part in (train, held)][:1] == [True]
     train, held = train.map(_typed), held.map(_typed)
-    surveys = {
-        part: survey(blocks(whole), what)
-        for part, whole, what in (("train", train, "training"), ("held", held, "validation"))
-    }
-    seen, held_seen = surveys["train"], surveys["held"]
+    seen, held_seen = survey(blocks(train, held))
     labels = _labels(seen, held_seen, spec.options.get("task"))
-    sets = {
-        # `fit` and `evaluate` that don't know where the data ends begin one more step to find out.
-        part: _counted(whole.map(_labelled(labels.y.dtype)), surveys[part].examples)
-        for part, whole in (("train", train), ("held", held))
-    }
-    parts = Parts(sets["train"], sets["held"], seen.examples)
+    # `fit` and `evaluate` that don't know where the data ends begin one more step to find out.
+    train, held = (
+        _counted(whole.map(_labelled(labels.y.dtype)), part.examples)
+        for whole, part in ((train, seen), (held, held_seen))
+    )
     found = Found(seen, held_seen, labels, weighted, missing=missing and seen.x.ndim == 2)
-    return surveyed(spec, folder, found, parts, {part: blocks(whole) for part, whole in sets.items()})
+    return surveyed(spec, folder, found, Parts(train, held, seen.examples), blocks(train, held))
 
 
 def _counted(examples: Any, count: int) -> Any:
@@ -109,24 +104,29 @@ def _counted(examples: Any, count: int) -> Any:
     return examples.apply(tf.data.experimental.assert_cardinality(count))
 
 
-def blocks(examples: Any) -> Blocks:
-    """Return what gives a tf.data set of examples in blocks of NumPy arrays."""
-    numbers = examples.element_spec[0].shape.num_elements()
-    size = min(4096, max(1, BLOCK_NUMBERS // numbers))
-    return lambda: examples.batch(size).as_numpy_iterator()
+def blocks(train: Any, held: Any) -> Blocks:
+    """Return what gives two tf.data sets of examples in blocks of NumPy arrays."""
+    size = min(4096, max(1, BLOCK_NUMBERS // train.element_spec[0].shape.num_elements()))
+
+    def given() -> Iterator[tuple[str, tuple[Array, ...]]]:
+        for part, examples in (("train", train), ("held", held)):
+            for block in examples.batch(size).as_numpy_iterator():
+                yield part, block
+
+    return given
 
 
-def survey(blocks: Blocks, what: str) -> Survey:
-    """Read every example once. The same data gives the same sample. Raises DataError."""
+def survey(blocks: Blocks) -> tuple[Survey, Survey]:
+    """Read every example of both parts once. The same data gives the same sample. Raises DataError."""
     import tensorflow as tf
 
-    surveyor = Surveyor(what)
+    surveyors = {"train": Surveyor("training"), "held": Surveyor("validation")}
     try:
-        for block in blocks():
-            surveyor.see(*block)
+        for part, block in blocks():
+            surveyors[part].see(*block)
     except tf.errors.OpError as error:
-        raise DataError(f"{what}: an example can't be read: {_first_line(error)}") from error
-    return surveyor.result()
+        raise DataError(f"an example can't be read: {_first_line(error)}") from error
+    return surveyors["train"].result(), surveyors["held"].result()
 
 
 def _first_line(error: Any) -> str:
@@ -146,7 +146,7 @@ class Found:
     missing: bool = False
 
 
-def surveyed(spec: DataSpec, folder: Path, found: Found, parts: Parts, kept_as: Mapping[str, Blocks]) -> Data:
+def surveyed(spec: DataSpec, folder: Path, found: Found, parts: Parts, whole: Blocks) -> Data:
     """Return the data set of a stream that was read once; with `cache: FOLDER` it is kept there. Raises DataError."""
     seen, held, options = found.train, found.held, spec.options
     for what, part in (("training", seen), ("validation", held)):
@@ -156,7 +156,7 @@ def surveyed(spec: DataSpec, folder: Path, found: Found, parts: Parts, kept_as: 
     if isinstance(options.get("cache"), str):
         told = {key: value for key, value in options.items() if key not in ("cache", "prefetch", "shuffle")}
         source = repr((spec.kind, str(folder / spec.location), spec.validation, sorted(told.items())))
-        train_files, held_files = kept(folder / options["cache"], source, digest, kept_as)
+        train_files, held_files = kept(folder / options["cache"], source, digest, whole)
         count, window = seen.examples, options.get("shuffle")
         read = batches(train_files, lambda key: shuffled(count, window, key // 2**32, key % 2**32))
         read_held = batches(held_files, lambda _: np.arange(held.examples))

@@ -24,7 +24,7 @@ def read_csv(path: Path, options: Mapping[str, Any]) -> Raw:
     try:
         tables = [_csv(file, separator, _texts(options)) for file in files_of(path)]
     except (ValueError, OSError) as error:
-        raise DataError(f"{path} can't be read as CSV: {error}") from error
+        raise DataError(f"{path} can't be read as CSV: {told(error)}") from error
     return _raw(pd.concat(tables, ignore_index=True), path, options)
 
 
@@ -40,6 +40,29 @@ def read_parquet(path: Path, options: Mapping[str, Any]) -> Raw:
     for name in _texts(options) & set(table.columns):
         table[name] = table[name].where(table[name].isna(), table[name].astype(str))
     return _raw(table, path, options)
+
+
+def told(error: Exception) -> str:
+    """Return what is wrong with a file of texts, with the way out where it is one."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"{error}; save it as UTF-8 (iconv -f latin1 -t utf-8 FILE, or Save as in a spreadsheet program)"
+    return str(error)
+
+
+MOSTLY, SOME = 0.9, 10
+"""A column of texts was meant for numbers if so much of its different values are, and at least so many."""
+
+
+def check_categories(name: str, categories: Iterable[str]) -> None:
+    """Check that a column of texts that nobody called one of categories isn't one of numbers. Raises DataError."""
+    values = pd.Series(sorted(categories), dtype=object)
+    numbers = pd.to_numeric(values, errors="coerce").notna()
+    if SOME <= numbers.sum() < len(values) <= numbers.sum() / MOSTLY:
+        odd = ", ".join(repr(value) for value in values[~numbers][:5])
+        raise DataError(
+            f"column '{name}' holds numbers, but for {odd}; leave these cells empty, or name the column under "
+            "categorical or ignore"
+        )
 
 
 def files_of(path: Path) -> list[Path]:
@@ -82,6 +105,9 @@ def _raw(table: pd.DataFrame, path: Path, options: Mapping[str, Any]) -> Raw:
     features = table.drop(columns=[*labels, *ignored, *([weights] if weights else [])])
     if features.shape[1] == 0:
         raise DataError(f"{path} has no column but the label")
+    for name in features.columns:
+        if text is None and name not in _texts(options) and is_category(features[name]):
+            check_categories(name, features[name].dropna().astype(str).unique())
     return Raw(
         x=of_one_kind(features) if text is None else features[text].fillna("").to_numpy(dtype=object),
         y=y.astype(str).to_numpy(dtype=object) if isinstance(y, pd.Series) and is_category(y) else y.to_numpy(),
