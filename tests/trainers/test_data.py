@@ -274,6 +274,26 @@ def test_several_files_are_one_table(tmp_path: Path) -> None:
         load(spec("csv", "none-*.csv", label="price"), tmp_path, 0)
 
 
+def test_parquet_is_the_table_that_csv_is(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (tmp_path / "t.csv").write_text(TABLE)
+    table = pd.read_csv(tmp_path / "t.csv", dtype={"code": str})
+    table.to_parquet(tmp_path / "t.parquet")
+    for number, rows in enumerate((table[:21], table[21:])):
+        rows.to_parquet(tmp_path / f"part-{number}.parquet")
+    options = {"label": "price", "categorical": ["code"]}
+    data = load(spec("csv", "t.csv", **options), tmp_path, 0)
+    for name in ("t.parquet", "part-*.parquet"):
+        same = load(spec("parquet", name, **options), tmp_path, 0)
+        assert (same.columns, same.fingerprint) == (data.columns, data.fingerprint)
+    table.assign(code=table["code"].astype(int)).to_parquet(tmp_path / "t.parquet")
+    assert load(spec("parquet", "t.parquet", **options), tmp_path, 0).fingerprint == data.fingerprint
+    weighted = load(spec("parquet", "t.parquet", label="price", weights="size", ignore=["city"]), tmp_path, 0)
+    assert (weighted.feature_names, weighted.sample_weight_train is None) == (("code",), False)
+    with pytest.raises(DataError, match="no column 'cody'; did you mean 'code'"):
+        load(spec("parquet", "t.parquet", label="price", ignore=["cody"]), tmp_path, 0)
+
+
 def test_a_column_without_values_is_refused() -> None:
     with pytest.raises(DataError, match="no values in the training part of column b; ignore it"):
         x = np.stack([np.arange(30), np.full(30, np.nan)], axis=1)

@@ -1,0 +1,66 @@
+"""Trials on several labels at once, and on examples that don't count alike, from the file to the saved model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from fake_run import NOWHERE, TABULAR, FakeRun
+
+from spaces.spec import DataSpec
+from trainers import find
+from trainers.data import Data, load
+
+ROWS = 240
+RANDOM = np.random.default_rng(5)
+X = RANDOM.normal(size=(ROWS, 2)).astype(np.float32)
+PARAMS = {"layers": [], "batch_size": 16, "learning_rate": 0.1}
+WAYS: dict[str, tuple[str, dict[str, Any]]] = {
+    "csv": ("csv", {}),
+    "csv, streamed": ("csv", {"stream": True}),
+    "parquet": ("parquet", {}),
+    "parquet, streamed": ("parquet", {"stream": True}),
+}
+
+
+def read(folder: Path, table: pd.DataFrame, kind: str, **options: Any) -> Data:
+    if kind == "csv":
+        table.to_csv(folder / "t.csv", index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        table.to_parquet(folder / "t.parquet")
+    return load(DataSpec(kind, f"t.{kind}", NOWHERE, 0.25, options), folder, 3)  # type: ignore[arg-type]
+
+
+def trained(data: Data, folder: Path) -> FakeRun:
+    run = FakeRun(data, folder, epochs=6)
+    find.load(TABULAR, folder)(PARAMS, run)
+    return run
+
+
+@pytest.mark.parametrize(("kind", "options"), WAYS.values(), ids=WAYS)
+def test_several_labels_are_each_learned(kind: str, options: Any, tmp_path: Path) -> None:
+    table = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "left": (X[:, 0] < 0) * 1, "low": (X[:, 1] < 0) * 1})
+    run = trained(read(tmp_path, table, kind, label=["left", "low"], **options), tmp_path)
+    assert run.reports[-1][1]["val_accuracy"] > 0.9
+    saved = keras.saving.load_model(run.kept[0])
+    answers = np.asarray(saved(np.array([[-2, -2], [2, -2], [-2, 2], [2, 2]], np.float32)))
+    np.testing.assert_array_equal(answers > 0, [[True, True], [False, True], [True, False], [False, False]])
+
+
+@pytest.mark.parametrize(("kind", "options"), WAYS.values(), ids=WAYS)
+def test_examples_without_weight_teach_nothing(kind: str, options: Any, tmp_path: Path) -> None:
+    wrong = np.arange(ROWS) % 3 > 0  # most labels are lies, of which the weights tell
+    label = np.where((X[:, 0] < 0) ^ wrong, "left", "right")
+    table = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "side": label, "weight": np.where(wrong, 0.0, 2.0)})
+    believed = trained(read(tmp_path, table, kind, label="side", weights="weight", **options), tmp_path)
+    saved = keras.saving.load_model(believed.kept[0])
+    assert np.asarray(saved(np.array([[-2, 0], [2, 0]], np.float32))).argmax(axis=1).tolist() == [0, 1]
+    (tmp_path / "all").mkdir()
+    misled = trained(read(tmp_path, table, kind, label="side", ignore=["weight"], **options), tmp_path / "all")
+    saved = keras.saving.load_model(misled.kept[0])
+    assert np.asarray(saved(np.array([[-2, 0], [2, 0]], np.float32))).argmax(axis=1).tolist() == [1, 0]
