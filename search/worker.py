@@ -67,12 +67,15 @@ class Worker:
     def data(self) -> Data:
         """The data set, loaded once. Raises InputError if it can't be used or isn't the study's."""
         from trainers import data as datasets  # scikit-learn and pandas: seconds that a loop without data needn't wait
+        from trainers.training.example_weights import check_classes
 
         spec = self.study.spec
         if spec.data is None:
             raise InputError(f"{spec.file}: the trainer asks for run.data, but the file has no `data:`")
         try:
             loaded = datasets.load(spec.data, spec.folder, self.study.seed, words.fills_missing(spec))
+            if spec.trainer.kind != "loop":
+                check_classes(spec.space, loaded)
         except datasets.DataError as error:
             raise InputError(str(error)) from error
         self.study.storage.again(lambda: self.study.same_data(loaded.fingerprint))

@@ -205,6 +205,7 @@ def _data_options(section: Section, options: Mapping[str, Kind]) -> dict[str, An
         section.required("label", "the column that is predicted")
     values = {key: _data_option(section, key, kind) for key, kind in options.items() if section.get(key)}
     _check_columns(section, values)
+    _check_labels(section, values)
     if values.get("stream") and (entry := section.get("text")):
         message = "data.text: texts can't be streamed"
         section.problems.add(entry.place, message, hint="take stream: true out: texts are kept in memory as numbers")
@@ -214,6 +215,22 @@ def _data_options(section: Section, options: Mapping[str, Kind]) -> dict[str, An
                 message = f"data.{key}: is for data that is streamed"
                 section.problems.add(entry.place, message, hint="add stream: true, or take it out")
     return values
+
+
+def _check_labels(section: Section, values: Mapping[str, Any]) -> None:
+    """Tell about a task that doesn't fit the number of labels."""
+    label, task, entry = values.get("label"), values.get("task"), section.get("label")
+    if not label or entry is None:
+        return
+    if isinstance(entry.value, Items) and len(entry.value.items) == 1:
+        message = "data.label: a list is for several labels at once (multi_label)"
+        section.problems.add(entry.value.place, message, hint=f"write label: {label[0]}, or name another")
+    elif isinstance(label, list) and task not in (None, "multi_label"):
+        message = f"data.label: several labels are for multi_label, and the task is {task}"
+        section.problems.add(entry.value.place, message, hint="name one column, or write task: multi_label")
+    elif isinstance(label, str) and task == "multi_label":
+        message = "data.label: one column is no multi_label"
+        section.problems.add(entry.value.place, message, hint=f"write label: [{label}, …]")
 
 
 def _data_option(section: Section, key: str, kind: Kind) -> Any:

@@ -9,11 +9,13 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import NOWHERE, TABULAR, FakeRun
+from fake_run import NOWHERE, TABULAR, FakeRun, few_tumours
 
+from spaces.reader import parse
 from spaces.spec import DataSpec
 from trainers import find
-from trainers.data import Data, load
+from trainers.data import Data, DataError, load
+from trainers.training.example_weights import check_classes
 
 ROWS = 240
 RANDOM = np.random.default_rng(5)
@@ -64,3 +66,18 @@ def test_examples_without_weight_teach_nothing(kind: str, options: Any, tmp_path
     misled = trained(read(tmp_path, table, kind, label="side", ignore=["weight"], **options), tmp_path / "all")
     saved = keras.saving.load_model(misled.kept[0])
     assert np.asarray(saved(np.array([[-2, 0], [2, 0]], np.float32))).argmax(axis=1).tolist() == [1, 0]
+
+
+FILE = """
+trainer: tabular
+data: {source: breast_cancer}
+objective: {minimize: val_loss}
+budget: {trials: 1}
+space: {class_weight: {WORD: {float: [1, 5]}}}
+"""
+
+
+def test_a_class_that_is_none_is_told_before_a_trial_is_spent() -> None:
+    check_classes(parse(FILE.replace("WORD", "benign"), "s.yaml", Path()).space, few_tumours())
+    with pytest.raises(DataError, match="class_weight: 'bening' is not a class; did you mean 'benign'"):
+        check_classes(parse(FILE.replace("WORD", "bening"), "s.yaml", Path()).space, few_tumours())

@@ -12,6 +12,8 @@ import pytest
 import tensorflow as tf
 from fake_run import IMAGE, NOWHERE, TABULAR, FakeRun
 
+from spaces.errors import SpaceError
+from spaces.reader import parse
 from spaces.spec import DataSpec
 from trainers import find
 from trainers.contract import DataLost, TrialOver
@@ -397,3 +399,27 @@ def test_data_that_vanishes_in_training_is_no_fault_of_the_trial(tmp_path: Path)
     (tmp_path / "pictures" / "dark" / "3.png").unlink()
     with pytest.raises(DataLost, match=r"the data can't be read any more: .*dark/3.png"):
         find.load(IMAGE, tmp_path)({"layers": []}, FakeRun(data, tmp_path))
+
+
+FILE = """
+trainer: tabular
+data: {csv: t.csv, OPTIONS}
+objective: {minimize: val_loss}
+budget: {trials: 1}
+space: {learning_rate: 0.1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("label: y, text: t, stream: true", "s.yaml:3:30: data.text: texts can't be streamed"),
+        ("label: y, cache: kept", "data.cache: is for data that is streamed"),
+        ("label: [y], stream: true", "data.label: a list is for several labels.*write label: y"),
+        ("label: [y, z], task: regression", "several labels are for multi_label, and the task is regression"),
+        ("label: y, task: multi_label", r"one column is no multi_label.*write label: \[y, …\]"),
+    ],
+)
+def test_what_cant_be_streamed_is_told_at_its_place(options: str, message: str) -> None:
+    with pytest.raises(SpaceError, match=f"(?s){message}"):
+        parse(FILE.replace("OPTIONS", options), "s.yaml", Path())
