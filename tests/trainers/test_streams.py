@@ -20,6 +20,7 @@ from trainers.contract import DataLost, TrialOver
 from trainers.data import Data, DataError, load, stream_store, stream_tables, survey
 from trainers.data.data import Column, Raw
 from trainers.data.loading import prepared
+from trainers.data.moments import moments, together
 from trainers.fitting import fit
 
 ROWS = 40
@@ -218,6 +219,30 @@ def test_a_cache_is_shared_and_follows_the_data(tmp_path: Path) -> None:
 KEPT = {"cache": "kept"}
 
 
+@pytest.mark.parametrize("kind", ["csv", "images"])
+def test_a_source_that_didnt_change_is_read_once_by_all(
+    kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures(tmp_path)
+    frame().assign(w=1.5).to_csv(tmp_path / "t.csv", index=False)
+    location = "pictures" if kind == "images" else "t.csv"
+    options = {} if kind == "images" else {"label": "y", "weights": "w"}
+    first = read(tmp_path, kind, location, missing=True, stream=True, **KEPT, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr("trainers.data.survey.Surveyor.see", None)
+        again = read(tmp_path, kind, location, missing=True, stream=True, prefetch=3, **KEPT, **options)
+    assert again.stream is not None
+    for name, value in vars(first).items():
+        if name != "stream":
+            np.testing.assert_equal(getattr(again, name), value)
+    assert first.stream is not None
+    for name in ("examples", "held", "weighted", "counts"):
+        np.testing.assert_equal(getattr(again.stream, name), getattr(first.stream, name))
+    np.testing.assert_equal(vars(again.stream.moments), vars(first.stream.moments))
+    np.testing.assert_array_equal(epoch(again)[0], epoch(first)[0])
+    assert again.stream.prefetch == 3
+
+
 def test_what_a_killed_process_left_of_a_cache_is_written_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame().to_csv(tmp_path / "t.csv", index=False)
     options: dict[str, Any] = {"label": "y", "ignore": ["n", "city"], "stream": True, **KEPT}
@@ -376,6 +401,25 @@ def test_scales_are_those_of_the_whole_training_part(
     streamed, whole = (fit({"scale": "standardize", **words}, one) for one in (data, memory))
     for name in ("fill", "mean", "variance", "absent"):
         np.testing.assert_allclose(getattr(streamed, name), getattr(whole, name), rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_moments_are_the_same_in_pieces_as_of_all(kind: Any) -> None:
+    x = np.random.default_rng(1).integers(3, 200, (50, 4, 2)).astype(kind)
+    if kind is np.float32:
+        x[::7, 1, 0] = np.nan
+    whole = together(together(None, moments(x[:9])), together(moments(x[9:30]), moments(x[30:])))
+    rows = x.reshape(-1, 2).astype(float)
+    for name, expected in {
+        "mean": np.nanmean(rows, axis=0),
+        "variance": np.nanvar(rows, axis=0),
+        "least": np.nanmin(rows, axis=0),
+        "most": np.nanmax(rows, axis=0),
+        "log_mean": np.nanmean(np.log1p(rows), axis=0),
+        "log_variance": np.nanvar(np.log1p(rows), axis=0),
+        "absent": np.isnan(rows).sum(axis=0),
+    }.items():
+        np.testing.assert_allclose(getattr(whole, name), expected, rtol=1e-9)
 
 
 def test_a_column_whose_first_text_comes_late_is_read_as_the_texts_of_the_file(

@@ -58,22 +58,43 @@ def logarithm(x: Array) -> Array:
 
 def moments(x: Array) -> Moments:
     """Return the moments of examples (n, …, features)."""
-    rows = np.asarray(x, np.float64).reshape(-1, x.shape[-1])
-    known = ~np.isnan(rows)
-    absent = (~known).sum(axis=0, dtype=np.float64)
-    present = len(rows) - absent
-    mean, variance = _spread(rows, known, present)
-    least = np.where(known, rows, np.inf).min(axis=0)
-    most = np.where(known, rows, -np.inf).max(axis=0)
+    features = x.reshape(-1, x.shape[-1])
+    if x.dtype == np.uint8:
+        return _of_bytes(features)
+    rows = features.astype(np.float64)
+    missing = np.isnan(rows)
+    known = ~missing if missing.any() else None
+    absent = missing.sum(axis=0, dtype=np.float64)
+    ends = (rows, rows) if known is None else (np.where(known, rows, np.inf), np.where(known, rows, -np.inf))
+    plain = _spread(rows, known)
+    with np.errstate(invalid="ignore"):  # infinite values are told of elsewhere
+        logs = _spread(logarithm(rows), known)
+    return Moments(len(rows) - absent, absent, *plain, ends[0].min(axis=0), ends[1].max(axis=0), *logs)
+
+
+def _spread(rows: Array, known: Array | None) -> tuple[Array, Array]:
     with np.errstate(invalid="ignore"):
-        logs = _spread(logarithm(rows), known, present)
-    return Moments(present, absent, mean, variance, least, most, *logs)
+        if known is None:
+            return rows.mean(axis=0), rows.var(axis=0)
+        count = np.maximum(1, known.sum(axis=0))
+        mean = np.where(known, rows, 0).sum(axis=0) / count
+        return mean, (np.where(known, rows - mean, 0) ** 2).sum(axis=0) / count
 
 
-def _spread(rows: Array, known: Array, present: Array) -> tuple[Array, Array]:
-    count = np.maximum(1, present)
-    mean = np.where(known, rows, 0).sum(axis=0) / count
-    return mean, (np.where(known, rows - mean, 0) ** 2).sum(axis=0) / count
+def _of_bytes(rows: Array) -> Moments:
+    """Return the moments of bytes (n, features) by counting each value."""
+    counts = np.stack([np.bincount(column, minlength=256) for column in rows.T])
+    values = np.arange(256.0)
+    shares = counts / len(rows)
+
+    def spread(of: Array) -> tuple[Array, Array]:
+        mean = shares @ of
+        return mean, (shares * (of - mean[:, None]) ** 2).sum(axis=1)
+
+    there = counts > 0
+    least, most = there.argmax(axis=1), 255 - there[:, ::-1].argmax(axis=1)
+    present = np.full(rows.shape[1], float(len(rows)))
+    return Moments(present, 0 * present, *spread(values), least * 1.0, most * 1.0, *spread(logarithm(values)))
 
 
 def together(first: Moments | None, second: Moments) -> Moments:

@@ -10,13 +10,14 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from spaces.spec import DataSpec
 from trainers.data.data import Array, DataError
 
 Blocks = Callable[[], Iterator[tuple[str, tuple[Array, ...]]]]
@@ -41,19 +42,28 @@ class Kept:
         return [np.asarray(array[rows]) for array in self.arrays]
 
 
-def kept(folder: Path, source: str, fingerprint: str, blocks: Blocks) -> tuple[Kept, Kept]:
-    """Return the parts `train` and `held`, written first if nobody has done so; what `source` gave before is removed.
+def source_of(spec: DataSpec, folder: Path) -> str:
+    """Return a short name for where data comes from, whatever it holds now."""
+    told = {key: value for key, value in spec.options.items() if key not in ("cache", "prefetch", "shuffle")}
+    source = repr((spec.kind, str((folder / spec.location).resolve()), spec.validation, sorted(told.items())))
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
 
-    Raises DataError where the folder can't be written.
-    """
-    prefix = hashlib.sha256(source.encode()).hexdigest()[:12]
-    place = folder / f"{prefix}-{fingerprint[:32]}"
-    try:
+
+@contextmanager
+def alone(folder: Path, source: str) -> Iterator[None]:
+    """Wait until no other process reads this source into this folder. Raises DataError."""
+    with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder / f"{prefix}.lock"):
-            if not place.is_dir():
-                _write(place, prefix, blocks)
-        return Kept(place, "train"), Kept(place, "held")
+        lock = (folder / f"{source}.lock").open("a")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise DataError(
             f"the cache {folder} can't be used: {error.strerror or error}; choose another folder, make room, or leave "
@@ -61,25 +71,31 @@ def kept(folder: Path, source: str, fingerprint: str, blocks: Blocks) -> tuple[K
         ) from error
 
 
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+def place_of(folder: Path, source: str, fingerprint: str) -> Path:
+    """Return the folder for this content."""
+    return folder / f"{source}-{fingerprint[:32]}"
 
 
-def _write(place: Path, prefix: str, blocks: Blocks) -> None:
+def write(folder: Path, source: str, fingerprint: str, blocks: Blocks) -> Path:
+    """Return where the content is, written first if it isn't yet; what the source gave before is removed.
+
+    Call it `alone`. Raises DataError where the folder can't be written.
+    """
+    place = place_of(folder, source, fingerprint)
+    if place.is_dir():
+        return place
     # Those who still train on an old one have its files open: they keep them to the end.
-    for old in place.parent.glob(f"{prefix}-*"):
+    for old in folder.glob(f"{source}-*"):
         shutil.rmtree(old, ignore_errors=True)
     aside = place.with_name(f"{place.name}.part")
-    aside.mkdir()
-    try:
-        _write_parts(aside, blocks)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
-    aside.rename(place)
+    with _told(folder):
+        aside.mkdir()
+        try:
+            _write_parts(aside, blocks)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        return aside.rename(place)
 
 
 def _write_parts(folder: Path, blocks: Blocks) -> None:
@@ -94,8 +110,22 @@ def _write_parts(folder: Path, blocks: Blocks) -> None:
         (folder / f"{part}.json").write_text(json.dumps(arrays))
 
 
-def batches(part: Kept, order: Callable[[int], Array]) -> Callable[..., Any]:
-    """Return a function from a number that `order` takes and a batch size to a tf.data set of batches.
+def reading(place: Path, options: Mapping[str, Any]) -> tuple[Callable[[int, int, int], Any], Callable[[int], Any]]:
+    """Return `training` and `validation` of a Stream, with the word `shuffle` of a source."""
+    train, held = Kept(place, "train"), Kept(place, "held")
+    window, read, read_held = options.get("shuffle"), _batches(train), _batches(held)
+
+    def training(seed: int, epoch: int, batch_size: int) -> Any:
+        return read(_shuffled(len(train.rows), window, seed, epoch), batch_size)
+
+    def validation(batch_size: int) -> Any:
+        return read_held(np.arange(len(held.rows)), batch_size).map(lambda x, y, *_: (x, y))
+
+    return training, validation
+
+
+def _batches(part: Kept) -> Callable[[Array, int], Any]:
+    """Return a function from an order of rows and a batch size to a tf.data set of batches.
 
     TensorFlow never lets go of a Python function that a pipeline has called: so there is one for all trials.
     """
@@ -110,14 +140,14 @@ def batches(part: Kept, order: Callable[[int], Array]) -> Callable[..., Any]:
             tensor.set_shape((None, *array.shape[1:]))
         return tuple(batch)
 
-    def made(key: int, batch_size: int) -> Any:
-        part.rows, part.batch_size = order(key), batch_size
-        return tf.data.Dataset.range(-(-len(part.rows) // batch_size)).map(fetch)
+    def made(rows: Array, batch_size: int) -> Any:
+        part.rows, part.batch_size = rows, batch_size
+        return tf.data.Dataset.range(-(-len(rows) // batch_size)).map(fetch)
 
     return made
 
 
-def shuffled(examples: int, window: int | None, seed: int, epoch: int) -> Array:
+def _shuffled(examples: int, window: int | None, seed: int, epoch: int) -> Array:
     """Return the rows in the order of an epoch: all shuffled, or `window` at a time (each among its neighbours)."""
     drawn = np.random.default_rng((seed, epoch))
     if window is None or window >= examples:

@@ -12,11 +12,12 @@ import numpy as np
 
 from spaces.spec import DataSpec
 from trainers import user_code
+from trainers.data import stream_known, stream_store
 from trainers.data.data import Array, Column, Data, DataError, Raw
 from trainers.data.door import Labels, check_examples
 from trainers.data.measuring import Put, measured
 from trainers.data.stream import PREFETCH, Parts, Stream, from_parts
-from trainers.data.stream_store import Blocks, batches, kept, shuffled
+from trainers.data.stream_store import Blocks
 from trainers.data.survey import Survey, Surveyor, check_numbers
 
 BLOCK_NUMBERS = 2**18
@@ -39,7 +40,18 @@ def streamed(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> 
         "csv": lambda: stream_tables.table(spec, folder, seed, missing),
         "parquet": lambda: stream_tables.table(spec, folder, seed, missing),
     }
-    return sources[spec.kind]()
+    cache = spec.options.get("cache")
+    if not isinstance(cache, str):
+        return sources[spec.kind]()
+    source, mark = stream_store.source_of(spec, folder), stream_known.stamp(spec, folder, seed, missing)
+    with stream_store.alone(folder / cache, source):
+        known = stream_known.recall(folder / cache, source, mark, spec.options) if mark else None
+        if known is not None:
+            return known
+        data = sources[spec.kind]()
+        if mark:
+            stream_known.remember(folder / cache, source, mark, data)
+        return data
 
 
 def from_function(spec: DataSpec, folder: Path, missing: bool) -> Data:
@@ -152,21 +164,12 @@ def surveyed(spec: DataSpec, folder: Path, found: Found, parts: Parts, whole: Bl
     for what, part in (("training", seen), ("validation", held)):
         check_numbers(what, part.moments, found.feature_names, found.missing)
     digest = hashlib.sha256("".join([seen.digest, held.digest, repr(found.columns)]).encode()).hexdigest()
-    training, validation = from_parts(parts, options)
     if isinstance(options.get("cache"), str):
-        told = {key: value for key, value in options.items() if key not in ("cache", "prefetch", "shuffle")}
-        source = repr((spec.kind, str(folder / spec.location), spec.validation, sorted(told.items())))
-        train_files, held_files = kept(folder / options["cache"], source, digest, whole)
-        count, window = seen.examples, options.get("shuffle")
-        read = batches(train_files, lambda key: shuffled(count, window, key // 2**32, key % 2**32))
-        read_held = batches(held_files, lambda _: np.arange(held.examples))
-
-        def training(seed: int, epoch: int, batch_size: int) -> Any:
-            return read(seed * 2**32 + epoch, batch_size)
-
-        def validation(batch_size: int) -> Any:
-            return read_held(0, batch_size).map(lambda x, y, *_: (x, y))
-
+        cache = folder / options["cache"]
+        place = stream_store.write(cache, stream_store.source_of(spec, folder), digest, whole)
+        training, validation = stream_store.reading(place, options)
+    else:
+        training, validation = from_parts(parts, options)
     data = of_samples(found, digest)
     counts = None if seen.counts is None or data.task != "classification" else _padded(seen.counts, data.classes or 0)
     source_stream = Stream(
