@@ -82,6 +82,14 @@ def test_a_hostile_table_is_refused(
         load(DataSpec("csv", "t.csv", NOWHERE, 0.25, {"label": "y", **options, **stream}), tmp_path, 0)
 
 
+@pytest.mark.parametrize("options", [{}, {"stream": True}, {"stream": True, "cache": "kept"}], ids=str)
+@pytest.mark.parametrize("kind", ["csv", "parquet", "images"])
+def test_data_that_isnt_there_is_told_with_the_nearest_name(kind: Any, options: Any, tmp_path: Path) -> None:
+    (tmp_path / "table").mkdir()
+    with pytest.raises(DataError, match=r"no such file: .*/tabel; did you mean 'table'"):
+        load(DataSpec(kind, "tabel", NOWHERE, 0.25, {"label": "y", **options}), tmp_path, 0)
+
+
 @pytest.mark.parametrize("stream", [{}, {"stream": True}], ids=["in memory", "streamed"])
 def test_codes_that_look_like_numbers_are_categories_where_the_file_says_so(
     stream: dict[str, Any], tmp_path: Path

@@ -30,11 +30,11 @@ def read(spec: DataSpec, folder: Path) -> Raw:
     readers: dict[str, Callable[[], Raw]] = {
         "set": lambda: replace(read_set(spec.location), **options),
         "keras": lambda: replace(read_keras(spec.location), **options),
-        "npz": lambda: read_npz(_existing(folder / spec.location), options),
-        "csv": lambda: read_csv(_existing(folder / spec.location), options),
-        "parquet": lambda: read_parquet(_existing(folder / spec.location), options),
-        "texts": lambda: read_texts(_existing(folder / spec.location), options),
-        "images": lambda: read_images(_existing(folder / spec.location), options),
+        "npz": lambda: read_npz(existing(folder / spec.location), options),
+        "csv": lambda: read_csv(existing(folder / spec.location), options),
+        "parquet": lambda: read_parquet(existing(folder / spec.location), options),
+        "texts": lambda: read_texts(existing(folder / spec.location), options),
+        "images": lambda: read_images(existing(folder / spec.location), options),
         "function": lambda: read_function(spec.location, folder, options),
     }
     return readers[spec.kind]()
@@ -45,7 +45,8 @@ def _near(word: str, known: Iterable[str]) -> str:
     return did_you_mean(word, known) or f"; expected one of {', '.join(known)}"
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
+    """Return the path, if something is there, or it is a pattern. Raises DataError with the nearest name."""
     if path.exists() or ("*" in path.name and path.parent.is_dir()):
         return path
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -16,6 +16,7 @@ from trainers.data import stream_known, stream_store
 from trainers.data.data import Array, Column, Data, DataError, Raw
 from trainers.data.door import Labels, check_examples
 from trainers.data.measuring import Put, measured
+from trainers.data.sources import existing
 from trainers.data.stream import PREFETCH, Parts, Stream, from_parts
 from trainers.data.stream_store import Blocks
 from trainers.data.survey import Survey, Surveyor, check_numbers
@@ -40,6 +41,8 @@ def streamed(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> 
         "csv": lambda: stream_tables.table(spec, folder, seed, missing),
         "parquet": lambda: stream_tables.table(spec, folder, seed, missing),
     }
+    if spec.kind in ("csv", "parquet", "images"):
+        existing(folder / spec.location)
     cache = spec.options.get("cache")
     if not isinstance(cache, str):
         return sources[spec.kind]()
