@@ -17,7 +17,7 @@ from spaces.reader import parse
 from spaces.spec import DataSpec
 from trainers import find
 from trainers.contract import DataLost, TrialOver
-from trainers.data import Data, DataError, load, stream_store, stream_tables, survey
+from trainers.data import Data, DataError, load, stream_store, survey, table_chunks
 from trainers.data.data import Column, Raw
 from trainers.data.loading import prepared
 from trainers.data.moments import moments, together
@@ -52,6 +52,7 @@ whole = tf.data.Dataset.from_tensor_slices((x, y))
 def one(): return whole
 def two(): return whole.take(30), whole.skip(30)
 def several(): return tf.data.Dataset.from_tensor_slices((x, np.eye(2)[y]))
+def weighted(): return tf.data.Dataset.from_tensor_slices((x, y, x[:, 0] / 2))
 def quantity(): return tf.data.Dataset.from_tensor_slices((x, x[:, :1]))
 def batches(): return whole.batch(4)
 def arrays(): return x, y
@@ -142,6 +143,20 @@ def test_records_of_numbers_and_of_pictures_are_read(tmp_path: Path) -> None:
     x, y = epoch(data)
     assert (data.input_shape, x.dtype) == ((4, 4, 3), np.uint8)
     np.testing.assert_array_equal(x[:, 0, 0, 0] // 5 % 2, y)
+
+
+def test_functions_and_records_may_give_weights(functions: Path) -> None:
+    number = [tf.train.Feature(float_list=tf.train.FloatList(value=[value])) for value in range(ROWS)]
+    records(functions / "w.tfrecord", [{"x": number[2 * i], "y": whole(i % 2), "w": number[i]} for i in range(20)])
+    given = read(functions, "dataset", "f.py:weighted"), read(functions, "tfrecord", "w.tfrecord", weights="w")
+    for data in given:
+        assert data.stream is not None
+        assert data.stream.weighted
+        x, _, weights = zip(*data.stream.training(3, 1, 7).as_numpy_iterator(), strict=True)
+        np.testing.assert_array_equal(np.concatenate(x)[:, 0] / 2, np.concatenate(weights))
+        assert len(held(data)[0]) == len(np.concatenate(x)) // 3
+    with pytest.raises(DataError, match="no feature 'v'"):
+        read(functions, "tfrecord", "w.tfrecord", weights="v")
 
 
 def test_a_records_mistakes_are_told(tmp_path: Path) -> None:
@@ -280,7 +295,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_a_table_is_read_in_chunks(tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream_tables, "CHUNK", 7)
+    monkeypatch.setattr(table_chunks, "CHUNK", 7)
     table = frame()
     if kind == "csv":
         table.to_csv(tmp_path / "t.csv", index=False)
@@ -388,7 +403,7 @@ def test_several_labels_are_streamed(tmp_path: Path) -> None:
 def test_scales_are_those_of_the_whole_training_part(
     tmp_path: Path, words: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_tables, "CHUNK", 9)
+    monkeypatch.setattr(table_chunks, "CHUNK", 9)
     monkeypatch.setattr(survey, "sample_size", lambda _: 4)
     table = pd.DataFrame({"n": [i**2 - 50.0 if i % 5 else None for i in range(ROWS)], "y": ["low", "high"] * 20})
     table.to_csv(tmp_path / "t.csv", index=False)
@@ -425,7 +440,7 @@ def test_moments_are_the_same_in_pieces_as_of_all(kind: Any) -> None:
 def test_a_column_whose_first_text_comes_late_is_read_as_the_texts_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stream_tables, "CHUNK", 7)
+    monkeypatch.setattr(table_chunks, "CHUNK", 7)
     codes = ["007", "true"] * 15 + ["A"] * 10
     pd.DataFrame({"code": codes, "y": ["low", "high"] * 20}).to_csv(tmp_path / "t.csv", index=False)
     data = read(tmp_path, "csv", "t.csv", label="y", stream=True)

@@ -70,7 +70,7 @@ class Data:
     regression's training labels. `padding` says where sequences of different lengths were filled.
     `sample_weight_train` (n,) float32 says how much each training example counts. `fingerprint` (hex) differs whenever
     a value, type or shape of the arrays does, or the meaning of a code. With a `stream` the four arrays are samples of
-    what it gives, and scales are those of the sample.
+    what it gives, while the scales are those of the whole training part where a pass has told them (`stream.moments`).
     """
 
     x_train: Array

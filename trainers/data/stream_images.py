@@ -16,7 +16,8 @@ from trainers.data.door import Labels
 from trainers.data.measuring import Put, measured
 from trainers.data.split import split
 from trainers.data.stream import PREFETCH, Parts, Stream, from_parts
-from trainers.data.streamed import Found, blocks, survey, surveyed
+from trainers.data.stream_found import Found, surveyed
+from trainers.data.streamed import blocks, survey
 from trainers.data.survey import sample_size
 
 FEW = 4096

@@ -38,45 +38,50 @@ def records(spec: DataSpec, folder: Path, missing: bool) -> Data:
 
 
 def _parser(features: Any, options: Mapping[str, Any]) -> Callable[[Any], Any]:
-    """Return what makes (x, y) of a record like the first one. Raises DataError."""
+    """Return what makes (x, y) or (x, y, weight) of a record like the first one. Raises DataError."""
     import tensorflow as tf
 
-    names = [
-        _feature(features, options.get(key), guess) for key, guess in (("x", ("x", "image")), ("y", ("y", "label")))
-    ]
+    asked = [("x", ("x", "image")), ("y", ("y", "label")), *([("weights", ())] if options.get("weights") else [])]
+    names = [_feature(features, options.get(key), guesses) for key, guesses in asked]
     kinds = [features[name].WhichOneof("kind") for name in names]
     lengths = [len(getattr(features[name], kind).value) for name, kind in zip(names, kinds, strict=True)]
-    if kinds[1] == "bytes_list":
-        raise DataError(f"the feature '{names[1]}' holds texts; expected class numbers from 0, or a quantity")
+    for name, kind in zip(names[1:], kinds[1:], strict=True):
+        if kind == "bytes_list":
+            raise DataError(f"the feature '{name}' holds texts; expected numbers: classes from 0, or a quantity")
     types = {"bytes_list": tf.string, "float_list": tf.float32, "int64_list": tf.int64}
-    picture = kinds[0] == "bytes_list"
-    shape = options.get("shape") or [lengths[0]]
-    if not picture and math.prod(shape) != lengths[0]:
-        raise DataError(f"the feature '{names[0]}' has {lengths[0]} numbers; data.shape {shape} has {math.prod(shape)}")
-    size, channels = options.get("size", (32, 32)), options.get("channels", 3)
     wanted = {
         name: tf.io.FixedLenFeature((length,), types[kind])
         for name, kind, length in zip(names, kinds, lengths, strict=True)
     }
-    weights = [_feature(features, options["weights"], ())] if options.get("weights") else []
-    for name in weights:
-        kind = features[name].WhichOneof("kind")
-        if kind == "bytes_list":
-            raise DataError(f"the feature '{name}' holds texts; expected numbers as weights")
-        wanted[name] = tf.io.FixedLenFeature((), types[kind])
+    x_of = _picture(options) if kinds[0] == "bytes_list" else _numbers(names[0], lengths[0], options)
 
     def parse(record: Any) -> Any:
         found = tf.io.parse_single_example(record, wanted)
-        x, y = found[names[0]], found[names[1]]
-        if picture:
-            x = tf.io.decode_image(x[0], channels, expand_animations=False)
-            x.set_shape((None, None, channels))
-            x = tf.cast(tf.round(tf.image.resize(x, size)), tf.uint8)
-        else:
-            x = tf.reshape(tf.cast(x, tf.float32), shape)
-        return x, y, *(found[name] for name in weights)
+        return x_of(found[names[0]]), found[names[1]], *(tf.reshape(found[name], ()) for name in names[2:])
 
     return parse
+
+
+def _picture(options: Mapping[str, Any]) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    size, channels = options.get("size", (32, 32)), options.get("channels", 3)
+
+    def decoded(x: Any) -> Any:
+        x = tf.io.decode_image(x[0], channels, expand_animations=False)
+        x.set_shape((None, None, channels))
+        return tf.cast(tf.round(tf.image.resize(x, size)), tf.uint8)
+
+    return decoded
+
+
+def _numbers(name: str, length: int, options: Mapping[str, Any]) -> Callable[[Any], Any]:
+    import tensorflow as tf
+
+    shape = options.get("shape") or [length]
+    if math.prod(shape) != length:
+        raise DataError(f"the feature '{name}' has {length} numbers; data.shape {shape} has {math.prod(shape)}")
+    return lambda x: tf.reshape(tf.cast(x, tf.float32), shape)
 
 
 def _feature(features: Any, name: str | None, guesses: tuple[str, ...]) -> str:

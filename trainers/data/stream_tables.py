@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,14 @@ import numpy as np
 import pandas as pd
 
 from spaces.spec import DataSpec
+from trainers.data import table_chunks
 from trainers.data.columns import encoded, is_category
 from trainers.data.data import Array, Column, Data, DataError
 from trainers.data.door import FILL, Labels
 from trainers.data.stream import Parts
-from trainers.data.streamed import Found, survey, surveyed
-from trainers.data.table import check_categories, check_column, files_of, told
-
-CHUNK = 50_000
-"""Rows that are in memory at a time."""
-
-Chunks = Callable[[], Iterator[pd.DataFrame]]
+from trainers.data.stream_found import Found, surveyed
+from trainers.data.streamed import survey
+from trainers.data.table import check_categories, files_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class _Table:
     `classes`: those of the one label column, None for a quantity or several labels.
     """
 
-    chunks: Chunks
+    chunks: table_chunks.Chunks
     columns: tuple[Column, ...]
     labels: tuple[str, ...]
     classes: tuple[str, ...] | None
@@ -113,7 +110,7 @@ def _learned(spec: DataSpec, folder: Path, seed: int, missing: bool) -> _Table:
     labels = (label,) if isinstance(label, str) else tuple(label)
     texts = set(options.get("categorical", ()))
     while True:
-        chunks = _chunks(spec.kind, files, options, frozenset(texts))
+        chunks = table_chunks.chunks(spec.kind, files, options, frozenset(texts))
         learner = _Learner(labels, options, missing, spec.kind == "csv")
         late: set[str] = set()
         for number, chunk in enumerate(chunks()):
@@ -231,53 +228,3 @@ def _check_chunk(chunk: pd.DataFrame, needed: tuple[str, ...], missing: bool) ->
     infinite = numbers.columns[np.isinf(numbers.to_numpy(np.float64, na_value=np.nan)).any(axis=0)]
     if len(infinite):
         raise DataError(f"infinite values in {', '.join(map(str, infinite[:10]))}; drop these rows")
-
-
-def _named(options: Mapping[str, Any]) -> Iterator[str]:
-    label = options["label"]
-    yield from [label] if isinstance(label, str) else label
-    for word in ("categorical", "ignore"):
-        yield from options.get(word, ())
-    if options.get("weights"):
-        yield options["weights"]
-
-
-def _chunks(kind: str, files: list[Path], options: Mapping[str, Any], texts: frozenset[str]) -> Chunks:
-    """Return what reads the files from their start, in chunks; columns in `texts` as the texts that they are."""
-    return lambda: _parquet(files, options) if kind == "parquet" else _csv(files, options, texts)
-
-
-def _csv(files: list[Path], options: Mapping[str, Any], texts: frozenset[str]) -> Iterator[pd.DataFrame]:
-    ignored = list(options.get("ignore", ()))
-    for file in files:
-        try:
-            header = list(pd.read_csv(file, sep=options.get("separator", ","), nrows=0).columns)
-            for name in _named(options):
-                check_column(name, header, file)
-            types = dict.fromkeys(texts & set(header), str)
-            with pd.read_csv(
-                file, sep=options.get("separator", ","), dtype=types, chunksize=CHUNK, low_memory=False
-            ) as reader:
-                for chunk in reader:
-                    yield chunk.drop(columns=ignored)
-        except (ValueError, OSError) as error:
-            raise DataError(f"{file} can't be read as CSV: {told(error)}") from error
-
-
-def _parquet(files: list[Path], options: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
-    try:
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise DataError("reading Parquet needs pyarrow: pip install 'search[parquet]'") from error
-    for file in files:
-        try:
-            with parquet.ParquetFile(file, pre_buffer=False) as opened:
-                for name in _named(options):
-                    check_column(name, opened.schema_arrow.names, file)
-                for batch in opened.iter_batches(CHUNK):
-                    chunk = batch.to_pandas().drop(columns=list(options.get("ignore", ())))
-                    for name in options.get("categorical", ()):
-                        chunk[name] = chunk[name].where(chunk[name].isna(), chunk[name].astype(str)).astype(object)
-                    yield chunk
-        except (ValueError, OSError) as error:
-            raise DataError(f"{file} can't be read as Parquet: {error}") from error

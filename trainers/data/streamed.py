@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +11,13 @@ import numpy as np
 from spaces.spec import DataSpec
 from trainers import user_code
 from trainers.data import stream_known, stream_store
-from trainers.data.data import Array, Column, Data, DataError, Raw
-from trainers.data.door import Labels, check_examples
-from trainers.data.measuring import Put, measured
+from trainers.data.data import Array, Data, DataError
+from trainers.data.door import Labels
 from trainers.data.sources import existing
-from trainers.data.stream import PREFETCH, Parts, Stream, from_parts
+from trainers.data.stream import Parts
+from trainers.data.stream_found import Found, padded, surveyed
 from trainers.data.stream_store import Blocks
-from trainers.data.survey import Survey, Surveyor, check_numbers
+from trainers.data.survey import Survey, Surveyor
 
 BLOCK_NUMBERS = 2**18
 """Numbers of a block of examples that is looked at in one go."""
@@ -100,7 +98,8 @@ def examples(spec: DataSpec, folder: Path, train: Any, held: Any, missing: bool)
 
     Raises DataError.
     """
-    weighted = [_check_element(part) for part in (train, held)][:1] == [True]
+    weighted = _has_weights(train)
+    _has_weights(held)
     train, held = train.map(_typed), held.map(_typed)
     seen, held_seen = survey(blocks(train, held))
     labels = _labels(seen, held_seen, spec.options.get("task"))
@@ -148,79 +147,7 @@ def _first_line(error: Any) -> str:
     return next((line.strip() for line in str(error.message).splitlines() if line.strip()), type(error).__name__)[:300]
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the pass over a stream found, and the labels of its samples."""
-
-    train: Survey
-    held: Survey
-    labels: Labels
-    weighted: bool = False
-    columns: tuple[Column, ...] | None = None
-    feature_names: tuple[str, ...] | None = None
-    missing: bool = False
-
-
-def surveyed(spec: DataSpec, folder: Path, found: Found, parts: Parts, whole: Blocks) -> Data:
-    """Return the data set of a stream that was read once; with `cache: FOLDER` it is kept there. Raises DataError."""
-    seen, held, options = found.train, found.held, spec.options
-    for what, part in (("training", seen), ("validation", held)):
-        check_numbers(what, part.moments, found.feature_names, found.missing)
-    digest = hashlib.sha256("".join([seen.digest, held.digest, repr(found.columns)]).encode()).hexdigest()
-    if isinstance(options.get("cache"), str):
-        cache = folder / options["cache"]
-        place = stream_store.write(cache, stream_store.source_of(spec, folder), digest, whole)
-        training, validation = stream_store.reading(place, options)
-    else:
-        training, validation = from_parts(parts, options)
-    data = of_samples(found, digest)
-    counts = None if seen.counts is None or data.task != "classification" else _padded(seen.counts, data.classes or 0)
-    source_stream = Stream(
-        training,
-        validation,
-        seen.examples,
-        held.examples,
-        options.get("prefetch", PREFETCH),
-        found.weighted,
-        counts,
-        seen.moments,
-    )
-    return replace(_exact(data, seen), stream=source_stream, missing=data.missing or found.missing)
-
-
-def _padded(counts: Array, classes: int) -> Array:
-    return np.pad(counts, (0, max(0, classes - len(counts))))
-
-
-def of_samples(found: Found, digest: str) -> Data:
-    """Return a data set of the samples alone. Raises DataError."""
-    names, labels = found.feature_names, found.labels
-    x, held = (
-        np.asarray(check_examples(name, part, names, found.missing))
-        for name, part in (("x", found.train.x), ("x_validation", found.held.x))
-    )
-    assert labels.y_validation is not None
-    parts = [np.ascontiguousarray(part) for part in (x, labels.y, held, labels.y_validation)]
-    for part in parts:
-        part.flags.writeable = False
-    data = measured(Raw(x, labels.y, feature_names=names), Put(x, held, found.columns), parts, labels)
-    return replace(data, fingerprint=digest)
-
-
-def _exact(data: Data, seen: Survey) -> Data:
-    """Put the scales of the whole training part in the place of the sample's."""
-    known, labels = seen.moments, seen.label_moments
-    changed: dict[str, Any] = {"minimum": min(0.0, float(known.least.min()))}
-    if data.x_train.dtype != np.uint8:
-        changed["maximum"] = max(1.0, float(known.most.max()), -float(known.least.min()))
-    if data.mean is not None:
-        changed |= {"mean": known.mean.astype(np.float32), "variance": known.variance.astype(np.float32)}
-    if data.task == "regression" and labels is not None:
-        changed |= {"target_mean": float(labels.mean[0]), "target_deviation": float(labels.variance[0]) ** 0.5 or 1.0}
-    return replace(data, **changed)
-
-
-def _check_element(part: Any) -> bool:
+def _has_weights(part: Any) -> bool:
     """Return whether examples have weights. Raises DataError."""
     element = part.element_spec
     if (
@@ -271,7 +198,7 @@ def _labels(seen: Survey, held: Survey, task: str | None) -> Labels:
     if seen.counts is None or held.counts is None:
         raise DataError("y holds fractions; expected whole class numbers from 0, or task: regression")
     size = max(len(seen.counts), len(held.counts))
-    known = np.flatnonzero(_padded(seen.counts, size) + _padded(held.counts, size))
+    known = np.flatnonzero(padded(seen.counts, size) + padded(held.counts, size))
     if len(known) < 2 or len(known) != size:
         shown = ", ".join(map(str, known[:10].tolist()))
         raise DataError(f"y holds the labels {shown}; expected whole class numbers from 0 without a gap, at least 2")
