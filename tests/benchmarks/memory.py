@@ -1,0 +1,75 @@
+"""The memory of a worker over 200 trials whose structure varies: a table of its resident size.
+
+    python tests/benchmarks/memory.py [--trials 200]
+
+One worker of the real command, looked at from outside whenever a trial ends. Growth counts from the 20th trial on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+SPACE = """
+study: memory
+trainer: image
+data: {{source: digits, validation: 0.2}}
+objective: {{maximize: val_accuracy}}
+budget: {{trials: {trials}, epochs: 2}}
+algorithm: {{sampler: random, pruner: none, seed: 7}}
+space:
+  optimizer: {{choice: {{adam: {{}}, sgd: {{momentum: {{float: [0.1, 0.9]}}}}, rmsprop: {{}}}}}}
+  learning_rate: {{float: [1e-4, 1e-2], log: true}}
+  batch_size: {{choice: [32, 64, 128]}}
+  layers: {{repeat: [1, 3], each: {{filters: {{int: [8, 32]}}, dropout: {{float: [0.05, 0.3]}}}}}}
+  dense: {{repeat: [1, 2], each: {{units: {{int: [16, 64]}}}}}}
+"""
+SETTLED = 20  # trials after which a worker has loaded whatever it needs
+
+
+def sizes(trials: int, folder: Path) -> list[float]:
+    """Search; return the worker's resident size in MB after each trial."""
+    (folder / "memory.yaml").write_text(SPACE.format(trials=trials))
+    command = [sys.executable, "-m", "search", "run", "memory.yaml", "--workers", "1"]
+    found: list[float] = []
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if re.match(r"trial \d+ ", line):
+                found += [_worker(run.pid)] if psutil.pid_exists(run.pid) else []
+    assert run.returncode == 0
+    return found
+
+
+def _worker(run: int) -> float:
+    children = psutil.Process(run).children(recursive=True)
+    mine = [child.memory_info().rss for child in children if "worker" in child.cmdline()]
+    return max(mine, default=0) / 2**20
+
+
+def main() -> None:
+    """Print the table, and by how much the worker grew."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--trials", type=int, default=200)
+    trials = parser.parse_args().trials
+    with tempfile.TemporaryDirectory(prefix="search-benchmark-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        found = [size for size in sizes(trials, folder) if size]
+    for ended in range(SETTLED, len(found) + 1, SETTLED):
+        print(f"after {ended:4d} trials  {found[ended - 1]:7.1f} MB")
+    before, after = found[SETTLED - 1], found[-1]
+    print(f"growth from trial {SETTLED} to {len(found)}: {100 * (after / before - 1):+.1f} %")
+
+
+if __name__ == "__main__":
+    main()
