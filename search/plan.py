@@ -6,7 +6,7 @@ from pathlib import Path
 
 from search.study.words import check_algorithm
 from search.text import count, duration
-from spaces.errors import SpaceError
+from spaces.errors import Problem, SpaceError
 from spaces.parameters import names
 from spaces.reader import read
 from spaces.spec import StudySpec
@@ -16,10 +16,14 @@ from trainers import words
 def checked(file: Path) -> StudySpec:
     """Read a space file and check every word of it. Raises SpaceError with all that is wrong."""
     spec = read(file)
-    problems = [*words.check(spec), *check_algorithm(spec)]
-    if problems:
-        raise SpaceError(problems)
+    if wrong := problems(spec):
+        raise SpaceError(wrong)
     return spec
+
+
+def problems(spec: StudySpec) -> list[Problem]:
+    """Return what is wrong with the words of a file that could be read."""
+    return [*words.check(spec), *check_algorithm(spec)]
 
 
 def summary(spec: StudySpec) -> list[str]:

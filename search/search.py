@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from search import places
+from search import places, trust
 from search.devices import Place
 from search.errors import Interrupted
 from search.launcher import Launcher
@@ -22,6 +22,7 @@ from search.study.storage import Storage, open_storage
 from search.study.study import Study, open_study
 from search.text import duration
 from spaces.spec import StudySpec
+from trainers.code_files import code_files
 
 POLL = 0.5  # seconds between two looks at the study
 KILL_AFTER = 300.0  # seconds that workers get to checkpoint after the first signal
@@ -38,10 +39,10 @@ class Search:
     told: set[str] = field(default_factory=set)
 
     @staticmethod
-    def open(spec: StudySpec, reached: Reach, settings: Settings, branch: bool) -> Search:
+    def open(spec: StudySpec, reached: Reach, settings: Settings, branch: bool, accept_code: bool = False) -> Search:
         """Open the study of a space file, and the tables below it. Raises SearchError."""
         storage = open_storage(reached.url, "search-run", reached.restart)
-        return Search(open_study(storage, spec, branch), reached, settings)
+        return Search(open_study(storage, spec, branch, code_files(spec), accept_code), reached, settings)
 
     @property
     def storage(self) -> Storage:
@@ -70,6 +71,8 @@ class Search:
         if self.settings.storage.value is not None:
             environment["SEARCH_STORAGE"] = self.settings.storage.value
         environment["SEARCH_LOG_LEVEL"] = "info"
+        # The file that this process has read, not what somebody writes into the database meanwhile.
+        environment["SEARCH_ALLOW"] = trust.fingerprint(self.study.spec)
         logs = places.logs(self.settings.state.value, self.study.name)
         return Launcher(self.study.name, workers, logs, environment)
 

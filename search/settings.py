@@ -44,6 +44,7 @@ class Settings:
     log_level: Setting[str]
     binaries: Setting[Path | None]
     service_user: Setting[str | None]
+    allow: Setting[tuple[str, ...]]
     dashboard: DashboardSettings
     json: bool
     environment: Mapping[str, str]
@@ -63,7 +64,8 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         flag = flag or name
         given = getattr(arguments, flag, None)
         if given is not None:
-            return _converted(convert, str(given), f"--{flag.replace('_', '-')}")
+            text = ",".join(given) if isinstance(given, list) else str(given)
+            return _converted(convert, text, f"--{flag.replace('_', '-')}")
         variable = f"SEARCH_{name.upper()}"
         if environment.get(variable):
             return _converted(convert, environment[variable], variable)
@@ -78,6 +80,7 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         log_level=setting("log_level", _log_level, "warning"),
         binaries=setting("pg_bin", _optional_path, None),
         service_user=setting("pg_user", _optional_text, None),
+        allow=setting("allow", _list, ()),
         dashboard=DashboardSettings(
             host=setting("dashboard_host", str, "127.0.0.1", flag="host"),
             port=setting("dashboard_port", _port, 8080, flag="port"),

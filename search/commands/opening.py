@@ -13,6 +13,7 @@ from search.study import study as studies
 from search.study.storage import open_storage
 from search.study.study import Study
 from spaces.reader import read
+from trainers.code_files import code_files
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def existing(name: str | None, settings: Settings, application: str) -> Iterator
         storage = open_storage(reached.url, application, reached.restart)
         try:
             if spec is not None:
-                yield studies.load_of(storage, spec), reached
+                yield studies.load_of(storage, spec, code_files(spec)), reached
                 return
             wanted = name if name is not None else studies.newest(storage)
             if wanted is None:

@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="if the study exists with another space: start a new one with the compatible trials copied",
     )
+    parser.add_argument(
+        "--accept-code",
+        action="store_true",
+        help="if your own code has changed since the study began: go on, its results compare nevertheless",
+    )
     common.storage(parser)
     common.devices(parser)
 
@@ -41,7 +46,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         try:
             from search.search import Search
 
-            search = Search.open(spec, reached, settings, branch=arguments.branch)
+            search = Search.open(spec, reached, settings, arguments.branch, arguments.accept_code)
             search.run(workers, describe(workers, devices.notes), shutdown)
         finally:
             reached.release()

@@ -1,7 +1,8 @@
 """Join a study: claim a trial, train it, record it, until the budget is spent.
 
 `run` starts workers by itself. Start one by hand to add a GPU or a machine: with the study's name and SEARCH_STORAGE
-it joins from anywhere, and may come, go or die at any time.
+it joins from anywhere, and may come, go or die at any time. A study that names code or files of its own needs your copy
+of its space file in place of the name, or --allow: what stands in a database is never executed on its word alone.
 """
 
 from __future__ import annotations
@@ -9,23 +10,32 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search import processes
 from search.commands import arguments as common
+from search.plan import checked
 from search.reach import reach
 from search.settings import Settings
 from search.shutdown import Shutdown
 
 if TYPE_CHECKING:
+    from search.study.storage import Storage
     from search.study.study import Study
     from search.worker import Worker
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the study and the storage."""
-    parser.add_argument("study", help="the study's name")
+    parser.add_argument("study", help="the study's name, or your own copy of its space file")
     parser.add_argument("--parent", type=int, help="leave when this process, which started the worker, is gone")
+    parser.add_argument(
+        "--allow",
+        action="append",
+        metavar="NAME",
+        help="a module, file or folder that the study may use here; may be repeated (SEARCH_ALLOW, a list; none)",
+    )
     common.storage(parser)
 
 
@@ -37,11 +47,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         reached = reach(settings)
         try:
             from search.study.storage import open_storage
-            from search.study.study import load
 
             storage = open_storage(reached.url, "search-worker", reached.restart)
             try:
-                study = load(storage, arguments.study)
+                study = _admitted(storage, arguments.study, settings)
                 study.join()
                 _worker(study, settings, shutdown).work()
             finally:
@@ -49,6 +58,22 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         finally:
             reached.release()
     return 0
+
+
+def _admitted(storage: Storage, name: str, settings: Settings) -> Study:
+    """Open the study, as far as this machine's operator lets it."""
+    from search import trust
+    from search.study import study as studies
+    from trainers.code_files import code_files
+
+    if name.endswith((".yaml", ".yml")):
+        spec = checked(Path(name))
+        study = studies.load_as(storage, spec, code_files(spec))
+    else:
+        stored = studies.load(storage, name)
+        study = stored.with_spec(trust.admitted(stored.spec, settings.allow.value, Path.cwd()))
+    study.same_code(code_files(study.spec))
+    return study
 
 
 def _worker(study: Study, settings: Settings, shutdown: Shutdown) -> Worker:

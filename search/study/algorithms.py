@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 
 from search.errors import InputError
+from search.study.cmaes import CmaEsSampler
 from search.study.words import named, word_and_options
 from spaces.parameters import Branches, Choice, Float, Int, Map, Node, Optional, Repeat
 from spaces.spec import StudySpec
@@ -40,7 +41,7 @@ def sampler(spec: StudySpec, seed: int, started: int) -> optuna.samplers.BaseSam
         "random": optuna.samplers.RandomSampler,
         "qmc": optuna.samplers.QMCSampler,
         "gp": optuna.samplers.GPSampler,
-        "cmaes": optuna.samplers.CmaEsSampler,
+        "cmaes": CmaEsSampler,
         "nsga2": optuna.samplers.NSGAIISampler,
     }
     with warnings.catch_warnings():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from search.errors import InputError
 from search.postgres import records
 from search.study import algorithms
 from search.study.branch import copy_compatible
+from search.study.code import CODE, Code, changes, elsewhere, has_values, refusal
 from search.study.storage import Storage
 from spaces.errors import nearest
 from spaces.parameters import priors
@@ -57,6 +59,15 @@ class Study:
         alone = self.storage.ownership.join(self.id)
         records.tick(self.storage.engine, self.id, fresh=alone)
 
+    def with_spec(self, spec: StudySpec) -> Study:
+        """Return the study as `spec` says it here: the same identity, perhaps in another folder."""
+        return replace(self, spec=spec)
+
+    def same_code(self, code: Code) -> None:
+        """Raise InputError if the user's own code here is not what the study's values were made with."""
+        if changed := changes(self.handle, code):
+            raise InputError(elsewhere(self.name, changed))
+
     def same_data(self, fingerprint: str) -> None:
         """Remember the data's fingerprint. Raises InputError if the study's values belong to other data."""
         with self.storage.ownership.asking(self.id):
@@ -71,23 +82,28 @@ class Study:
             )
 
 
-def open_study(storage: Storage, spec: StudySpec, branch: bool = False) -> Study:
-    """Create the study of a space file, or continue it.
+def open_study(
+    storage: Storage, spec: StudySpec, branch: bool = False, code: Code | None = None, accept_code: bool = False
+) -> Study:
+    """Create the study of a space file, or continue it. `code` holds the hashes of the user's own files.
 
-    Raises InputError, with the differences, if a study of that name has another space (and `branch` is False).
+    Raises InputError, with the differences, if a study of that name has another space or was made with other code, and
+    neither `branch` nor, for the code, `accept_code` says what to do.
     """
     with storage.ownership.asking(0):  # nobody else creates a study meanwhile
         existing = _existing(storage, spec.study)
         if existing is None or _half_made(existing):
             if existing is not None and _directions(existing) != [o.direction for o in spec.objectives]:
                 raise _foreign(spec.study)
-            return _create(storage, spec)
-        same = _same(storage, existing, spec)
-        if same is not None:
-            return _continue(storage, spec, same)
+            return _create(storage, spec, code)
+        storage.backend.refresh()
+        same = _same(storage, existing, spec, code)
+        changed = changes(same if same is not None else existing, code)
+        if same is not None and (not changed or accept_code or not has_values(same)):
+            return _continue(storage, spec, same, code, changed)
         if not branch:
-            raise InputError(_refusal(existing, spec))
-        return _branch(storage, existing, spec)
+            raise InputError(refusal(same.study_name, changed) if same is not None else _refusal(existing, spec))
+        return _branch(storage, existing, spec, code, comparable=not changed)
 
 
 def load(storage: Storage, name: str) -> Study:
@@ -98,11 +114,23 @@ def load(storage: Storage, name: str) -> Study:
     return _opened(storage, existing)
 
 
-def load_of(storage: Storage, spec: StudySpec) -> Study:
+def load_of(storage: Storage, spec: StudySpec, code: Code | None = None) -> Study:
     """Open the study of a space file, without changing it: the one of its name, or the branch that has its space."""
     existing = _existing(storage, spec.study)
-    same = None if existing is None or _half_made(existing) else _same(storage, existing, spec)
+    same = None if existing is None or _half_made(existing) else _same(storage, existing, spec, code)
     return load(storage, spec.study) if same is None else _opened(storage, same)
+
+
+def load_as(storage: Storage, spec: StudySpec, code: Code) -> Study:
+    """Open the study of a space file to work in it as this copy says it; budget and algorithm are the study's.
+
+    Raises InputError, with the differences, if the study has another space.
+    """
+    found = load_of(storage, spec, code)
+    if lines := difference(found.spec, spec):
+        told = [f"{spec.file}: study {spec.study!r} has another space:", *(f"    {line}" for line in lines)]
+        raise InputError("\n".join(told), "use the file that the study was made from")
+    return found.with_spec(replace(spec, budget=found.spec.budget, algorithm=found.spec.algorithm))
 
 
 def newest(storage: Storage) -> str | None:
@@ -168,9 +196,9 @@ def _stored_spec(stored: dict[str, Any]) -> StudySpec:
     return parse(stored["text"], stored["file"], folder if folder.is_dir() else Path.cwd())
 
 
-def _create(storage: Storage, spec: StudySpec) -> Study:
+def _create(storage: Storage, spec: StudySpec, code: Code | None) -> Study:
     study = _make(storage, spec, spec.study)
-    _remember(study, spec, _seed(spec))
+    _remember(study, spec, _seed(spec), code)
     return _opened(storage, study, spec, f"new study {spec.study!r}")
 
 
@@ -193,7 +221,9 @@ def _seed(spec: StudySpec) -> int:
     return spec.algorithm.seed if spec.algorithm.seed is not None else secrets.randbelow(2**31)
 
 
-def _remember(study: optuna.Study, spec: StudySpec, seed: int) -> None:
+def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None) -> None:
+    if code is not None:
+        study.set_user_attr(CODE, dict(code))
     study.set_user_attr(BUDGET, {"trials": spec.budget.trials, "time": spec.budget.time})
     study.set_user_attr(  # last: it is what makes the study one of ours
         SPEC,
@@ -207,21 +237,24 @@ def _remember(study: optuna.Study, spec: StudySpec, seed: int) -> None:
     )
 
 
-def _same(storage: Storage, study: optuna.Study, spec: StudySpec) -> optuna.Study | None:
-    """Return the study with the file's space: the one of its name, or one that branched off it."""
+def _same(storage: Storage, study: optuna.Study, spec: StudySpec, code: Code | None = None) -> optuna.Study | None:
+    """Return the study with the file's space: the one of its name, or one that branched off it; if it can be, with the
+    same code.
+    """
     wanted = digest(spec)
     candidates = [study.study_name, *(name for name in names(storage) if name.startswith(study.study_name + BRANCH))]
-    for name in candidates:
-        candidate = optuna.load_study(study_name=name, storage=storage.backend)
-        if candidate.user_attrs.get(SPEC, {}).get("digest") == wanted:
-            return candidate
-    return None
+    found = [optuna.load_study(study_name=name, storage=storage.backend) for name in candidates]
+    found = [candidate for candidate in found if candidate.user_attrs.get(SPEC, {}).get("digest") == wanted]
+    return next((candidate for candidate in found if not changes(candidate, code)), next(iter(found), None))
 
 
-def _continue(storage: Storage, spec: StudySpec, study: optuna.Study) -> Study:
+def _continue(
+    storage: Storage, spec: StudySpec, study: optuna.Study, code: Code | None, changed: Sequence[str]
+) -> Study:
     seed = study.user_attrs[SPEC]["seed"]
-    _remember(study, spec, seed)
-    return _opened(storage, study, spec, f"study {study.study_name!r} continues")
+    _remember(study, spec, seed, code)
+    told = f"; {', '.join(changed)} since it began" if changed else ""
+    return _opened(storage, study, spec, f"study {study.study_name!r} continues{told}")
 
 
 def _refusal(study: optuna.Study, spec: StudySpec) -> str:
@@ -235,16 +268,17 @@ def _refusal(study: optuna.Study, spec: StudySpec) -> str:
     )
 
 
-def _branch(storage: Storage, origin: optuna.Study, spec: StudySpec) -> Study:
+def _branch(storage: Storage, origin: optuna.Study, spec: StudySpec, code: Code | None, comparable: bool) -> Study:
     taken = names(storage)
     name = next(name for n in range(2, 10**6) if (name := f"{spec.study}{BRANCH}{n}") not in taken)
     study = _make(storage, spec, name)
     storage.backend.refresh()
-    copied = copy_compatible(origin, _stored_spec(origin.user_attrs[SPEC]), study, spec)
+    old = _stored_spec(origin.user_attrs[SPEC])
+    copied = copy_compatible(origin, old, study, spec) if comparable else 0
     study.set_user_attr(COPIED, copied)
     if copied and DATA in origin.user_attrs:
         study.set_user_attr(DATA, origin.user_attrs[DATA])
-    _remember(study, spec, _seed(spec))
+    _remember(study, spec, _seed(spec), code)
     return _opened(
         storage, study, spec, f"new study {name!r}: {spec.study!r} branched, {copied} compatible trials copied"
     )

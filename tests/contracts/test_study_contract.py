@@ -604,3 +604,32 @@ def test_of_several_objectives_nothing_is_pruned_and_the_front_is_the_best(stora
     assert [trial.number for trial in now.best] == [0, 1]
     assert (now.metrics, now.directions) == (("loss", "speed"), ("minimize", "maximize"))
     assert [trial.reason for trial in now.all[3:]] == ["oom", "time"]
+
+
+# --- the user's own code
+
+
+def test_changed_code_is_refused_once_there_are_values_and_told_with_the_ways_out(storages: Any, name: str) -> None:
+    storage, spec = storages(), spec_of(toy(name))
+    old, new = {"train.py": "a", "net.py": "b"}, {"train.py": "c", "more.py": "d"}
+    study = open_study(storage, spec, code=old)
+    assert "train.py has changed" in open_study(storage, spec, code=new).told, "nothing to compare yet"
+    open_study(storage, spec, code=old)
+    trained(claimed(joined(storage, name)))
+    assert open_study(storage, spec, code=old).told == f"study {name!r} continues"
+    with pytest.raises(InputError) as refused:
+        open_study(storage, spec, code=new)
+    told = str(refused.value)
+    assert all(line in told for line in ("more.py is new", "net.py is gone", "train.py has changed"))
+    assert "--accept-code" in told
+    assert "--branch" in told
+    with pytest.raises(InputError, match="your own code here"):
+        load(storage, name).same_code(new)
+    load(storage, name).same_code(old)
+    branch = open_study(storage, spec, branch=True, code=new)
+    assert (branch.name, "0 compatible trials copied" in branch.told) == (f"{name}-branch-2", True)
+    assert load_of(storage, spec, new).id == branch.id
+    assert load_of(storage, spec, old).id == study.id
+    accepted = open_study(storage, spec, code={"train.py": "e"}, accept_code=True)
+    assert accepted.id == study.id
+    load(storage, name).same_code({"train.py": "e"})

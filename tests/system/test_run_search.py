@@ -132,7 +132,7 @@ while len(list(HERE.glob("here-*"))) < 3:
     project.write(body, trials=12)
     runs = [project.start("run", "space.yaml", "--workers", "1") for _ in range(2)]
     soon(lambda: list(project.folder.glob("here-*")))
-    by_hand = project.start("worker", project.study)
+    by_hand = project.start("worker", "space.yaml")
     assert [ended(process)[0] for process in (*runs, by_hand)] == [0, 0, 0]
     assert trials(shared.url, project.study) == [(number, "COMPLETE") for number in range(12)]
     assert len({entry["pid"] for entry in project.journal()}) == 3
