@@ -16,15 +16,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 
-from trainers import runtime
-
-runtime.prepare(threads=1)
-
-import keras
-
-from trainers import image
+from trainers import image, runtime
 from trainers.data import Data
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
@@ -95,7 +90,8 @@ def measure(name: str, data: Data, streamed: bool, rounds: int) -> None:
 
 
 def main() -> None:
-    """Measure the three cases."""
+    """Measure digits and each size of images."""
+    runtime.prepare(threads=1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds

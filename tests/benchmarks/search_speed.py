@@ -1,15 +1,17 @@
-"""A search of 40 fixed configurations of a small digits CNN, beside a plain two-process Optuna script with `model.fit`.
+"""A search of 40 fixed configurations of a small digits CNN, beside plain Optuna with `model.fit`, and KerasTuner.
 
-    python tests/benchmarks/search_speed.py [--quick]
+    pip install -e '.[benchmarks]' && python tests/benchmarks/search_speed.py [--quick] [--kind structure] [--rounds 3]
 
-Ten epochs each with validation, no pruning, two processes of one thread on either side. `structure` varies what makes
-another model (optimizer, blocks, filters, units); `numbers` varies learning rate, batch size, dropout and augmentation
-alone. The sides take turns; times are those of whole commands, from nothing to the last result.
+Ten epochs each with validation, no pruning. We and plain Optuna run two processes of one thread, KerasTuner one of two.
+`structure` varies what makes another model (optimizer, blocks, filters, units); `numbers` varies learning rate, batch
+size, dropout and augmentation alone. The sides take turns; times are those of whole commands, from nothing to the last
+result, and the ratio is that to the faster of the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import statistics
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,7 @@ SPACES = {
 """,
     "numbers": """
   augment: {rotation: {float: [0.01, 0.1]}, translation: {float: [0.01, 0.1]}}
-  layers: {repeat: [2, 3], each: {filters: 24, dropout: {float: [0.05, 0.3]}}}
+  layers: {repeat: [2, 2], each: {filters: 24, dropout: {float: [0.05, 0.3]}}}
   dense: {const: [{units: 32}]}
 """,
 }
@@ -136,43 +138,93 @@ def plain(kind: str, trials: int, folder: Path) -> tuple[float, list[float]]:
     return seconds, [trial.value for trial in study.get_trials() if trial.value is not None]
 
 
-def work(file: Path) -> None:
-    """Be one process of the plain script: what a person would write, with `model.fit`."""
-    import keras
-    import optuna
-    from optuna.trial import Trial
+def tuner(kind: str, trials: int, folder: Path) -> tuple[float, list[float]]:
+    """Search with KerasTuner in one process; return seconds and values."""
+    spec = spec_of(kind, trials, folder)
+    (folder / spec.file).write_text(spec.text)
+    start = time.perf_counter()
+    command = [sys.executable, __file__, "--tune", str(folder / spec.file)]
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), "2")
+    told = subprocess.run(command, env={**environment(), **threads}, check=True, stdout=subprocess.PIPE, text=True)
+    return time.perf_counter() - start, json.loads(told.stdout.splitlines()[-1])
 
-    from spaces.reader import read
-    from trainers import data as datasets
-    from trainers import image
-    from trainers.training.augmentation import layers as augmentation
-    from trainers.training.optimizer import optimizer
-    from trainers.words.reading import read as read_words
-    from trainers.words.training import OPTIONS
 
-    warnings.simplefilter("ignore")
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    spec = read(file)
-    assert spec.data is not None
-    data = datasets.load(spec.data, spec.folder, SEED)
+class Fit:
+    """What a person would write: a model for some parameters, trained with `model.fit`."""
 
-    def objective(trial: Trial) -> float:
-        parameters = draw(spec.space, trial)
-        words = read_words(OPTIONS, parameters)
-        core = image.build(parameters, data)
-        model = keras.Sequential([keras.Input(data.input_shape), *augmentation(words["augment"], data, SEED), core])
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    def __init__(self, file: Path) -> None:
+        from spaces.reader import read
+        from trainers import data as datasets
+
+        warnings.simplefilter("ignore")
+        self.spec = read(file)
+        assert self.spec.data is not None
+        self.data = datasets.load(self.spec.data, self.spec.folder, SEED)
+
+    def model(self, parameters: Mapping[str, Any]) -> Any:
+        """Return the compiled model."""
+        import keras
+
+        from trainers import image
+        from trainers.training.augmentation import layers as augmentation
+        from trainers.training.optimizer import optimizer
+        from trainers.words.reading import read
+        from trainers.words.training import OPTIONS
+
+        words = read(OPTIONS, parameters)
+        core = image.build(parameters, self.data)
+        before = augmentation(words["augment"], self.data, SEED)
+        model = keras.Sequential([keras.Input(self.data.input_shape), *before, core])
         rate = optimizer(words)
         rate.learning_rate = words["learning_rate"]
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(rate, loss, metrics=["accuracy"])
+        return model
+
+    def train(self, model: Any, parameters: Mapping[str, Any]) -> float:
+        """Return the accuracy on the validation part after the last epoch."""
+        data, batch = self.data, parameters["batch_size"]
         held = (data.x_validation, data.y_validation)
-        batch = words["batch_size"]
         history = model.fit(data.x_train, data.y_train, batch, EPOCHS, verbose=0, validation_data=held)
         return float(history.history["val_accuracy"][-1])
 
-    study = optuna.load_study(study_name=spec.study, storage=journal(file.parent, spec.study))
+
+def work(file: Path) -> None:
+    """Be one process of the plain script."""
+    import optuna
+    from optuna.trial import Trial
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    fit = Fit(file)
+
+    def objective(trial: Trial) -> float:
+        parameters = draw(fit.spec.space, trial)
+        return fit.train(fit.model(parameters), parameters)
+
+    study = optuna.load_study(study_name=fit.spec.study, storage=journal(file.parent, fit.spec.study))
     while any(trial.state == optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False)):
         study.optimize(objective, n_trials=1)
+
+
+def tune(file: Path) -> None:
+    """Be the process of KerasTuner, whose only hyperparameter is a configuration's number; print the values."""
+    import keras_tuner
+
+    fit = Fit(file)
+    drawn = [draw(fit.spec.space, Draws(SEED * 1000 + number)) for number in range(fit.spec.budget.trials)]
+    values = []
+
+    class Model(keras_tuner.HyperModel):  # type: ignore[misc]
+        def build(self, hp: Any) -> Any:
+            return fit.model(drawn[hp.Choice("number", list(range(len(drawn))))])
+
+        def fit(self, hp: Any, model: Any, *arguments: Any, **named: Any) -> float:
+            values.append(fit.train(model, drawn[hp.get("number")]))
+            return -values[-1]
+
+    folder = str(file.parent / f"{fit.spec.study}-tuner")
+    keras_tuner.GridSearch(Model(), max_trials=len(drawn), directory=folder).search(verbose=0)
+    print(json.dumps(values))
 
 
 def journal(folder: Path, name: str) -> Any:
@@ -194,32 +246,38 @@ def main() -> None:
     """Measure both sides in turn, both kinds, and print ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="8 configurations, once")
+    parser.add_argument("--kind", choices=list(SPACES), help="only this one")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tune", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.work:
-        work(arguments.work)
+    if arguments.work or arguments.tune:
+        (work if arguments.work else tune)(arguments.work or arguments.tune)
         return
-    trials, rounds = (8, 1) if arguments.quick else (40, 3)
+    trials, rounds = (8, 1) if arguments.quick else (40, arguments.rounds)
     with tempfile.TemporaryDirectory(prefix="search-benchmark-") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        for kind in SPACES:
-            found: dict[str, list[tuple[float, list[float]]]] = {"plain": [], "ours": []}
+        for kind in [arguments.kind] if arguments.kind else SPACES:
+            found: dict[str, list[tuple[float, list[float]]]] = {side: [] for side in SIDES}
             for _ in range(rounds):
-                found["plain"].append(plain(kind, trials, folder))
-                found["ours"].append(ours(kind, trials, folder))
+                for side, search in SIDES.items():
+                    found[side].append(search(kind, trials, folder))
             report(kind, found)
+
+
+SIDES = {"plain": plain, "tuner": tuner, "ours": ours}
 
 
 def report(kind: str, found: dict[str, list[tuple[float, list[float]]]]) -> None:
     """Print one kind: seconds, how many times faster, and the values for comparison."""
     seconds = {side: [run[0] for run in runs] for side, runs in found.items()}
     medians = {side: statistics.median(values) for side, values in seconds.items()}
-    ratios = [theirs / mine for theirs, mine in zip(seconds["plain"], seconds["ours"], strict=True)]
-    print(
-        f"{kind:10s} plain {medians['plain']:6.1f} s  ours {medians['ours']:6.1f} s  "
-        f"{medians['plain'] / medians['ours']:.2f} times faster ({min(ratios):.2f}-{max(ratios):.2f})"
-    )
+    faster = min(("plain", "tuner"), key=lambda side: medians[side])
+    ratios = [theirs / mine for theirs, mine in zip(seconds[faster], seconds["ours"], strict=True)]
+    times = "  ".join(f"{side} {value:6.1f} s" for side, value in medians.items())
+    ratio = medians[faster] / medians["ours"]
+    print(f"{kind:10s} {times}  {ratio:.2f} times faster than {faster} ({min(ratios):.2f}-{max(ratios):.2f})")
     for side, runs in found.items():
         values = sorted(runs[-1][1], reverse=True)
         print(
