@@ -22,6 +22,7 @@ from search.postgres.locks import Kind
 from search.postgres.queries import Name, query
 
 _PATIENCE = 60.0  # seconds to wait for our turn to ask before it counts as an outage
+_SILENCE = "30s"  # without a statement while it is our turn; then it is over
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -62,14 +63,15 @@ class Ownership:
         """Be the only one in the study that counts and asks.
 
         When the connection is lost inside, every further statement inside raises an outage: retry the whole block, not
-        its parts. An outage is also raised when our turn doesn't come within a minute.
+        its parts. The server ends the connection when it hears nothing for half a minute, so that a process that is
+        stopped inside doesn't stop the others. An outage is also raised when our turn doesn't come within a minute.
         """
         self._wait_for_turn(study_id)
         try:
             yield
         finally:
             self._asking = None
-            self._unlock(Kind.ASKING, study_id)
+            self._unlock(Kind.ASKING, study_id, "unlock_awake")
 
     def try_own(self, trial_id: int) -> bool:
         """Own the trial, unless another worker owns it."""
@@ -143,16 +145,17 @@ class Ownership:
                 with self._engine.begin() as connection:
                     # psycopg2 answers no signal while it waits for the server, so the wait is cut into seconds.
                     connection.execute(query("wait_at_most"), {"wait": "1s"})
-                    _ask(connection, "lock", Kind.ASKING, study_id)
+                    given = {"kind": int(Kind.ASKING), "key": study_id, "silence": _SILENCE}
+                    connection.execute(query("lock_awake"), given)
                 self._asking = study_id
             except sqlalchemy.exc.OperationalError as error:
                 if getattr(error.orig, "pgcode", "") != _LOCK_NOT_AVAILABLE or time.monotonic() > patience:
                     raise
 
-    def _unlock(self, kind: Kind, key: int) -> None:
+    def _unlock(self, kind: Kind, key: int, how: Name = "unlock") -> None:
         try:
             with self._engine.begin() as connection:
-                _ask(connection, "unlock", kind, key)
+                _ask(connection, how, kind, key)
         except sqlalchemy.exc.DBAPIError as error:
             if not is_cut(error):  # else the lock has ended with its connection
                 raise

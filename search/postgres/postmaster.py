@@ -15,6 +15,9 @@ from search.errors import StorageUnavailable
 from search.postgres.account import run
 from search.postgres.failures import explain, is_outage
 from search.postgres.places import PORT, Places
+from search.postgres.silence import limit_waits
+
+limit_waits()
 
 NAME = "search"  # the role and the database
 _START = 300.0  # seconds; a server that recovers from a crash may need long, but it says so
@@ -42,16 +45,11 @@ def answer(places: Places) -> Answer:
     Raises InputError when it runs but refuses us.
     """
     try:
-        connection = psycopg2.connect(
-            host=str(places.socket),
-            port=PORT,
-            user=NAME,
-            dbname="postgres",
-            connect_timeout=5,
-            application_name=NAME,
-            options="-c timezone=UTC",  # and not what PGOPTIONS says
-        )
-    except psycopg2.OperationalError as error:
+        with contextlib.closing(_connected(places)) as connection:
+            _make_database(connection)
+    except psycopg2.errors.DuplicateDatabase:
+        return Answer.READY  # another process was faster
+    except psycopg2.Error as error:
         text = str(error)
         if any(words in text for words in _FULL):
             return Answer.READY
@@ -59,16 +57,28 @@ def answer(places: Places) -> Answer:
             return Answer.BUSY
         if not is_outage(error):
             raise explain(error, f"postgresql://{NAME}@/{NAME}") from None
-        return Answer.NONE
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (NAME,))
-            if cursor.fetchone() is None:
-                cursor.execute(f'CREATE DATABASE "{NAME}"')
-    finally:
-        connection.close()
+        return Answer.NONE  # also when it has ended between the connection and the question
     return Answer.READY
+
+
+def _connected(places: Places) -> psycopg2.extensions.connection:
+    return psycopg2.connect(
+        host=str(places.socket),
+        port=PORT,
+        user=NAME,
+        dbname="postgres",
+        connect_timeout=5,
+        application_name=NAME,
+        options="-c timezone=UTC",  # and not what PGOPTIONS says
+    )
+
+
+def _make_database(connection: psycopg2.extensions.connection) -> None:
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (NAME,))
+        if cursor.fetchone() is None:
+            cursor.execute(f'CREATE DATABASE "{NAME}"')
 
 
 def process(places: Places) -> psutil.Process | None:

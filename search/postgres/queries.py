@@ -15,6 +15,8 @@ Name = Literal[
     "make_epochs",
     "make_clock",
     "lock",
+    "lock_awake",
+    "unlock_awake",
     "lock_shared",
     "try_lock",
     "unlock",

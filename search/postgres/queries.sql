@@ -28,6 +28,14 @@ CREATE TABLE IF NOT EXISTS search_clock (
 -- Waits for an advisory lock that belongs to the session.
 SELECT pg_advisory_lock(:kind, :key)
 
+-- name: lock_awake
+-- Waits for an advisory lock, which the server takes back when the session falls silent: its process may be stopped.
+SELECT pg_advisory_lock(:kind, :key), set_config('idle_session_timeout', :silence, false)
+
+-- name: unlock_awake
+-- Gives such a lock back; from now on the session may be silent for as long as it trains.
+SELECT pg_advisory_unlock(:kind, :key), set_config('idle_session_timeout', '0', false)
+
 -- name: lock_shared
 -- Waits for an advisory lock that other sessions may share.
 SELECT pg_advisory_lock_shared(:kind, :key)
