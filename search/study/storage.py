@@ -13,7 +13,7 @@ import optuna
 import sqlalchemy
 from sqlalchemy import Engine
 
-from search.errors import StorageUnavailable
+from search.errors import InputError, StorageUnavailable
 from search.postgres import schema
 from search.postgres.connection import connect, engine_options, is_outage
 from search.postgres.ownership import Ownership
@@ -95,10 +95,14 @@ def make_schema(url: str) -> None:
 
 
 def open_storage(url: str, application: str, restart: Callable[[], object] | None = None) -> Storage:
-    """Open the storage of a process: one connection; tables are made if need be. Raises SearchError."""
+    """Open the storage of a process: one connection; tables are made if need be.
+
+    Raises SearchError; InputError if the tables are those of another version of Optuna.
+    """
     make_schema(url)
     _let_optuna_log_as_we_do()
     own = _backend(url, application, ping=False)  # `again` notices a dead connection as well
+    _check_version(own)
     return Storage(url, LeanStorage(own), own.engine, Ownership(own.engine), restart)
 
 
@@ -110,6 +114,7 @@ def shared_storage(
     `restart` brings the server back when it can't be reached, whenever a connection is needed.
     """
     own = _backend(url, application, pool_size=connections)
+    _check_version(own)
     if restart is not None:
         _restart_when_gone(own.engine, restart)
     _let_optuna_log_as_we_do()
@@ -130,9 +135,26 @@ def _restart_when_gone(engine: Engine, restart: Callable[[], object]) -> None:
 
 def _backend(url: str, application: str, pool_size: int = 1, ping: bool = True) -> optuna.storages.RDBStorage:
     options = {**engine_options(application, url), "pool_size": pool_size, "pool_pre_ping": ping}
-    # With a pool of one, Optuna's own check of the version would wait for a second connection.
+    # With a pool of one, Optuna's own check of the version would wait for a second connection: see `_check_version`.
     return optuna.storages.RDBStorage(
         url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True
+    )
+
+
+def _check_version(backend: optuna.storages.RDBStorage) -> None:
+    """Raise InputError unless the tables are those that this Optuna makes; nothing is changed."""
+    theirs, ours = backend.get_current_version(), backend.get_head_version()
+    if theirs == ours:
+        return
+    backend.engine.dispose()
+    way_out = (
+        "back the database up, then: optuna storage upgrade --storage URL"
+        if theirs in backend.get_all_versions()
+        else f"install a newer Optuna here (this is {optuna.__version__})"
+    )
+    raise InputError(
+        f"the database's tables are those of another version of Optuna: {theirs}, expected {ours}; {way_out}; "
+        "or name another database in SEARCH_STORAGE"
     )
 
 
