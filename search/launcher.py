@@ -15,9 +15,10 @@ from search.devices import Place
 from search.errors import Aborted, InputError, SearchError, StorageUnavailable
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a crashed worker is started again
-STEADY = 120.0  # seconds after which a worker's crashes count from one again
+STEADY = 120.0  # seconds after which a worker's crashes count from one again, as they do once it has ended a trial
 CRASHES_ALLOWED = 5  # quick crashes of one worker before it is given up, and the search with the last one
 ERROR_MARK = "search: error: "  # how a worker begins the message that ends it
+TRIAL_MARK = "ended trial "  # what a worker logs about each trial that it has brought to an end
 
 DONE, ABORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 75, 130
 
@@ -115,7 +116,7 @@ class Launcher:
         # A worker that finds no storage as it starts may have met an outage, which those that run wait out.
         if code in errors and not (code == UNAVAILABLE and quick and slot.crashes < CRASHES_ALLOWED):
             raise errors[code](self._last_words(slot) or f"{name} ended with exit code {code}; see {slot.log}")
-        slot.crashes = slot.crashes + 1 if quick else 1
+        slot.crashes = slot.crashes + 1 if quick and TRIAL_MARK not in self._said(slot) else 1
         if slot.crashes > CRASHES_ALLOWED:
             crashed = f"{name} crashed {slot.crashes} times in a row ({_cause(code)})"
             if self.alive:  # its device may be broken; the others go on
@@ -126,11 +127,14 @@ class Launcher:
         return [f"{name} ended ({_cause(code)}); it starts again in {pause:.0f} s; log: {slot.log}"]
 
     def _last_words(self, slot: _Slot) -> str:
+        _, mark, words = self._said(slot).rpartition(ERROR_MARK)
+        return words.strip() if mark else ""
+
+    def _said(self, slot: _Slot) -> str:
+        """Return what the worker has logged since its last start."""
         with slot.log.open("rb") as log:
             log.seek(slot.offset)
-            text = log.read().decode("utf-8", "replace")
-        _, mark, words = text.rpartition(ERROR_MARK)
-        return words.strip() if mark else ""
+            return log.read().decode("utf-8", "replace")
 
     def _signal(self, number: signal.Signals) -> None:
         for slot in self.slots:

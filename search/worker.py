@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from search import models, places
 from search.errors import Aborted, InputError, Interrupted
+from search.launcher import TRIAL_MARK
 from search.live_run import LiveRun, missing
 from search.postgres.failures import Superseded
 from search.reads import Watched
@@ -111,6 +112,7 @@ class Worker:
             trial.leave()  # not its fault: once the file, the data or the trainer is put right, it goes on
             raise
         if run.end != "stopped":
+            log.info("%s%d: %s", TRIAL_MARK, trial.number, trial.outcome)
             shutil.rmtree(folder, ignore_errors=True)
         if trial.outcome == "complete":
             self._warn_of_unread(parameters)

@@ -98,6 +98,17 @@ def test_crashes_are_counted_anew_after_a_steady_time(launch: Callable[..., Laun
         made.tend()
 
 
+def test_a_worker_that_ended_a_trial_before_it_crashed_is_not_given_up(
+    launch: Callable[..., Launcher], clock: Clock
+) -> None:
+    made = launch(f"echo {launcher.TRIAL_MARK}7: complete; kill -SEGV $$")
+    for _ in range(2 * launcher.CRASHES_ALLOWED):
+        tended(made, lambda: made.slots[0].process is None)
+        clock.now += launcher.LONGEST_PAUSE
+        made.tend()
+    assert made.alive
+
+
 def test_one_broken_worker_does_not_end_the_others(launch: Callable[..., Launcher], clock: Clock) -> None:
     made = launch("exit 9", "exec sleep 60")
     told = list[str]()
