@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,7 @@ class LiveRun:
         self._folder, self._load = folder, load
         self._budget = trial.study.spec.budget
         self._started = time.monotonic()
+        self.busy = threading.Lock()  # held while an epoch is recorded
 
     @property
     def number(self) -> int:
@@ -78,6 +80,10 @@ class LiveRun:
 
     def report(self, epoch: int, **metrics: float) -> None:
         """Record an epoch and look whether the trial goes on. Raises TrialOver or Diverged; see the contract."""
+        with self.busy:
+            self._report(epoch, metrics)
+
+    def _report(self, epoch: int, metrics: dict[str, float]) -> None:
         values = self._checked(epoch, metrics)
         self._trial.record(epoch, values)
         if any(not math.isfinite(values.get(metric, 0.0)) for metric in self.objectives):

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from search.study.history import best, look
 from search.study.study import UNREAD, Study
 from search.study.trial import OwnedTrial
 from search.text import count
+from search.watchdog import watched
 from trainers import find, runtime, words
 from trainers.contract import DataLost, Train, TrialOver
 from trainers.user_code import FindError
@@ -104,7 +105,9 @@ class Worker:
         parameters = Watched(trial.parameters)
         started = time.monotonic()
         try:
-            self._end(trial, run, self._result(parameters, run), time.monotonic() - started)
+            with watched(self.study.spec.budget.trial_time, run.busy, partial(self._overdue, trial, folder)):
+                result = self._result(parameters, run)
+            self._end(trial, run, result, time.monotonic() - started)
         except Superseded:
             log.warning("trial %d went to another worker while this one was cut off", trial.number)
             return
@@ -118,6 +121,13 @@ class Worker:
             self._warn_of_unread(parameters)
         if trial.outcome == "user":
             self._give_up_if_hopeless()
+
+    def _overdue(self, trial: OwnedTrial, folder: Path) -> None:
+        """Record a trial whose trainer doesn't come back."""
+        log.warning("trial %d: the trainer hasn't come back in budget.trial_time; the worker starts anew", trial.number)
+        trial.facts = dict(self.facts)
+        trial.fail("timeout", "the trainer did not come back to run.report within budget.trial_time")
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _result(self, parameters: Watched, run: LiveRun) -> Mapping[str, float] | Exception:
         """Train; return the metrics, or what ended the trial."""

@@ -41,6 +41,9 @@ def project(shared: Shared, tmp_path: Path) -> Iterator[Toy]:
         assert soon(lambda: made.processes() == []), "a process is left"
 
 
+LIMITED = SPACE.replace("epochs: EPOCHS", "epochs: EPOCHS, trial_time: 1s")
+
+
 def test_a_run_ends_with_the_best_trial_adds_nothing_when_repeated_and_continues_with_a_larger_budget(
     project: Toy, shared: Shared
 ) -> None:
@@ -158,6 +161,17 @@ if epoch == 2 and run.number == 2:
     assert "train.py" in project.logs(), "where it crashed"
     assert [state for _, state in trials(shared.url, project.study)] == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
     assert len(project.trained(number=1, epoch=2)) == 1
+
+
+@pytest.mark.slow
+def test_a_trainer_that_never_comes_back_is_ended_and_its_worker_goes_on(project: Toy, shared: Shared) -> None:
+    project.write("if epoch == 2 and run.number == 1:\n    time.sleep(3600)", trials=4, space=LIMITED)
+    done = project.run("--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "trial 1 failed (timeout)" in done.stdout
+    assert "it starts again" not in done.stdout, "no crash"
+    assert [state for _, state in trials(shared.url, project.study)] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert len({entry["pid"] for entry in project.journal()}) == 1, "the same process id"
 
 
 def test_one_error_in_all_first_trials_gives_the_study_up_with_the_traceback(project: Toy) -> None:
