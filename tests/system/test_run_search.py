@@ -47,7 +47,8 @@ LIMITED = SPACE.replace("epochs: EPOCHS", "epochs: EPOCHS, trial_time: 1s")
 def test_a_run_ends_with_the_best_trial_adds_nothing_when_repeated_and_continues_with_a_larger_budget(
     project: Toy, shared: Shared
 ) -> None:
-    project.write("if run.number == 3: {}['missing']", trials=5)
+    body = "if run.number == 3: {}['missing']"
+    project.write(body, trials=5)
     first = project.run("--workers", "2")
     assert first.returncode == 0, first.stderr
     assert first.stdout.startswith(f"new study '{project.study}'\n")
@@ -62,7 +63,7 @@ def test_a_run_ends_with_the_best_trial_adds_nothing_when_repeated_and_continues
     assert "worker 0" not in again.stdout
     states = ["COMPLETE", "COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
     assert trials(shared.url, project.study) == list(enumerate(states))
-    project.write(trials=7)
+    project.write(body, trials=7)
     larger = project.run("--workers", "1")
     assert larger.returncode == 0
     assert f"study '{project.study}' continues" in larger.stdout
