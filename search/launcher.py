@@ -69,6 +69,14 @@ class Launcher:
         """True while a worker runs, or is to be started again."""
         return any(slot.process is not None or (slot.due is not None and not self.stopping) for slot in self.slots)
 
+    def wait(self, seconds: float) -> None:
+        """Wait, but no longer than until a worker ends."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(slot.process is not None and slot.process.poll() is not None for slot in self.slots):
+                return
+            time.sleep(0.02)
+
     def stop(self) -> None:
         """Ask every worker to checkpoint and leave."""
         self.stopping = True

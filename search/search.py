@@ -89,7 +89,7 @@ class Search:
                 if launcher.stopping and time.monotonic() - asked > KILL_AFTER:
                     launcher.kill()
                 self._show(progress)
-                time.sleep(POLL)
+                launcher.wait(POLL)
         except KeyboardInterrupt:
             launcher.kill()
             raise
