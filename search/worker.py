@@ -25,7 +25,7 @@ from search.shutdown import Shutdown
 from search.study.claim import Claims
 from search.study.history import best, look
 from search.study.study import UNREAD, Study
-from search.study.trial import OwnedTrial
+from search.study.trial import PLACED, OwnedTrial
 from search.text import count
 from search.watchdog import watched
 from trainers import find, runtime, words
@@ -86,7 +86,7 @@ class Worker:
     def work(self) -> None:
         """Train until nothing is left. Raises Interrupted, Aborted, InputError or StorageUnavailable."""
         if self.study.spec.data is not None:
-            _ = self.data  # before the first claim: a file that is missing must not cost a trial
+            self._place(self.data)  # before the first claim: a file that is missing must not cost a trial
         _ = self.trainer
         while not self.shutdown.asked:
             trial = self.claims.next()
@@ -97,6 +97,14 @@ class Worker:
                 continue
             self._train(trial)
         raise Interrupted("interrupted; the same command continues")
+
+    def _place(self, data: Data) -> None:
+        """Note where the data is while the built-in loop trains on it."""
+        if self.study.spec.trainer.kind == "loop":
+            return
+        from trainers.training.ready import fits_on_device
+
+        self.facts = {**self.facts, PLACED: "on the device" if fits_on_device(data) else "streamed"}
 
     def _train(self, trial: OwnedTrial) -> None:
         log.info("trial %d %s", trial.number, f"resumed after epoch {trial.epoch}" if trial.adopted else "begins")

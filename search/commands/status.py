@@ -38,6 +38,7 @@ def as_json(now: Snapshot) -> dict[str, Any]:
         "budget": {"trials": now.trials, "epochs": now.epochs, "time": now.time, "spent": round(now.spent, 1)},
         "trials": now.counts,
         "workers": now.workers,
+        "data": list(now.placed),
         "best": [best_json(now, trial) for trial in now.best] if len(now.metrics) > 1 else _one(now),
     }
 
@@ -55,6 +56,8 @@ def _one(now: Snapshot) -> dict[str, Any] | None:
 
 def _lines(now: Snapshot) -> list[str]:
     lines = [f"study {now.study}", headline(now, None), f"{count(now.workers, 'worker')}, {duration(now.spent)} spent"]
+    if now.placed:
+        lines.append(f"data {' and '.join(now.placed)}")
     for trial in now.running:
         metrics = f", {values(now, trial)}" if trial.metrics else ""
         lines.append(f"  trial {trial.number} epoch {trial.epoch}/{now.epochs}{metrics}")

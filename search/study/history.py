@@ -11,7 +11,7 @@ import optuna
 
 from search.postgres import records
 from search.study.study import BUDGET, COPIED, UNREAD, Study
-from search.study.trial import ENDED, EPOCHS, ERROR
+from search.study.trial import ENDED, EPOCHS, ERROR, PLACED
 from spaces.parameters import rebuild
 
 State = optuna.trial.TrialState
@@ -54,6 +54,7 @@ class Snapshot:
     all: tuple[TrialView, ...]
     best: tuple[TrialView, ...]
     unread: tuple[str, ...] = ()  # parameters that the trainer was seen not to read
+    placed: tuple[str, ...] = ()  # where the data was in trials that ended: on the device, or streamed to it
 
     def count(self, state: str) -> int:
         """Count the trials in a state."""
@@ -97,6 +98,7 @@ def look(study: Study) -> Snapshot:
         all=tuple(views.values()),
         best=tuple(views[trial.number] for trial in best(study)),
         unread=tuple(attributes.get(UNREAD, ())),
+        placed=tuple(sorted({trial.user_attrs[PLACED] for trial in trials if PLACED in trial.user_attrs})),
     )
 
 

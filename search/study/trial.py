@@ -19,6 +19,7 @@ ENDED = "ended"  # user attribute: complete, pruned, oom, nan, timeout, user, cr
 EPOCHS = "epochs"  # user attribute: how many epochs were trained
 ERROR = "error"  # user attribute: what went wrong, with its traceback
 LEFT = "search:left"  # the epoch at which an owner let go on purpose
+PLACED = "data"  # user attribute: where the data was while the built-in loop trained on it
 DEATHS = "search:deaths"  # {epoch, count}: owners that died since that epoch
 
 State = optuna.trial.TrialState

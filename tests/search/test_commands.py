@@ -109,6 +109,7 @@ def test_status_in_json_has_the_promised_keys(search: Command, state: Path) -> N
         "budget": {"trials": 4, "epochs": 4, "time": None},
         "trials": {"complete": 1, "pruned": 0, "failed": 1, "running": 0, "waiting": 1},
         "workers": 0,
+        "data": [],
         "best": {"number": 0, "value": 0.5},
     }
     front = json.loads(search("status", "front", "--json", SEARCH_STATE=str(state)).out)

@@ -92,6 +92,7 @@ def test_a_killed_workers_model_goes_on_from_its_checkpoint_and_the_best_model_i
         assert epochs(held.url, "digits") == [(number, epoch) for number in (0, 1) for epoch in range(1, 61)]
     finally:
         held.release()
+    assert "\ndata on the device\n" in commands.run(["status", "digits"], project.folder).stdout
     best = json.loads(commands.run(["best", "digits", "--json"], project.folder).stdout)
     assert best["value"] > 0.9
     assert score(best["model"], project.folder) == pytest.approx(best["value"], abs=1e-4)
