@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from urllib.parse import quote
+
+LONGEST = 200  # characters of a file name that a study's name may fill; file systems end at 255
 
 
 def checkpoints(state: Path, study: str, number: int) -> Path:
@@ -39,4 +42,9 @@ def processes(state: Path) -> Path:
 def _safe(study: str) -> str:
     """Return a study's name as a file name: any name is allowed, `..` and `/` lead nowhere."""
     name = quote(study, safe=" ")
-    return name.replace(".", "%2E") if set(name) == {"."} else name[:200]
+    if set(name) == {"."}:
+        return name.replace(".", "%2E")
+    if len(name) <= LONGEST:
+        return name
+    # Two names may begin alike: a branch of a study with a long name does.
+    return f"{name[:LONGEST]}-{hashlib.sha256(study.encode()).hexdigest()[:12]}"
