@@ -56,6 +56,7 @@ class Run(Protocol):
     def report(self, epoch: int, **metrics: float) -> None:
         """Record the metrics of `epoch` (1-based; a repeated epoch after a resume is fine).
 
+        A trainer that goes on from a checkpoint reports its epoch again: it may be newer than what was recorded.
         Raises TrialOver when the trial is pruned, interrupted, out of time or no longer ours, and Diverged when the
         objective is NaN or infinite.
         """

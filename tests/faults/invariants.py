@@ -43,7 +43,7 @@ def nobody_owns(url: str, studies: Sequence[str]) -> bool:
 def _all_are(url: str, studies: Sequence[str], query: str, expected: Sequence[tuple[Any, ...]]) -> None:
     found = _by_study(url, studies, query)
     wrong = {study: found[study] for study in studies if found[study] != list(expected)}
-    assert wrong == {}, f"expected {expected} of every study"
+    assert wrong == {}, f"{len(wrong)} of {len(studies)} studies hold something else than {list(expected)}: {wrong}"
 
 
 def _by_study(url: str, studies: Sequence[str], query: str) -> dict[str, list[tuple[Any, ...]]]:
