@@ -15,10 +15,20 @@ from trainers import words
 
 def checked(file: Path) -> StudySpec:
     """Read a space file and check every word of it. Raises SpaceError with all that is wrong."""
-    spec = read(file)
+    try:
+        spec = read(file)
+    except SpaceError as error:
+        raise SpaceError([*error.problems, *_further(error)]) from None
     if wrong := problems(spec):
         raise SpaceError(wrong)
     return spec
+
+
+def _further(error: SpaceError) -> list[Problem]:
+    """Return what is wrong with the words of a file that could be read in part, on lines that nothing is said about."""
+    told = {problem.place.line for problem in error.problems}
+    found = problems(error.spec) if error.spec is not None else []
+    return [problem for problem in found if problem.place.line not in told]
 
 
 def problems(spec: StudySpec) -> list[Problem]:

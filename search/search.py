@@ -85,7 +85,7 @@ class Search:
                 if shutdown.asked and not launcher.stopping:
                     launcher.stop()
                     asked = time.monotonic()
-                    progress.say(["stopping: running trials leave at their next step and keep their last checkpoint; Ctrl-C again kills"])
+                    progress.say(["stopping: running trials keep their last checkpoint and leave; Ctrl-C again kills"])
                 if launcher.stopping and time.monotonic() - asked > KILL_AFTER:
                     launcher.kill()
                 self._show(progress)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spaces.spec import StudySpec
 
 SHOWN_WIDTH = 120
 """The widest part of a line that is shown above the caret, in characters."""
@@ -48,9 +52,13 @@ class Problem:
 
 
 class SpaceError(Exception):
-    """A space file that can't be used. Holds every problem that was found, in the order of the file."""
+    """A space file that can't be used. Holds every problem that was found, in the order of the file.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    `spec` is what could be read all the same, so that whoever knows more words can tell what is wrong with those.
+    """
+
+    def __init__(self, problems: Iterable[Problem], spec: StudySpec | None = None) -> None:
+        self.spec = spec
         self.problems = tuple(sorted(problems, key=lambda p: (p.place.file, p.place.line, p.place.column)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 

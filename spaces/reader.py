@@ -44,7 +44,7 @@ def parse(text: str, file: str, folder: Path) -> StudySpec:
         )
     spec = _study(tree, text, file, folder, problems)
     if spec is None or problems:
-        raise SpaceError(problems)
+        raise SpaceError(problems, spec)
     return spec
 
 
@@ -87,7 +87,7 @@ def _study(tree: Entries, text: str, file: str, folder: Path, problems: Problems
     budget = read_budget(top)
     algorithm = _algorithm(top)
     space = _space(top, 0 if budget is None else budget.trials)
-    if trainer is None or budget is None or space is None:
+    if trainer is None or budget is None or space is None or not objectives:
         return None
     return StudySpec(study, trainer, data, objectives, budget, algorithm, space, text, folder, file)
 
