@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 KEPT = 2
 PAUSE = 20  # times what the last checkpoint took, until the next one is worth it
@@ -107,13 +110,13 @@ def load(folder: Path) -> State | None:
         try:
             about = json.loads(path.read_bytes())
             content = path.with_suffix(".npz").read_bytes()
-            if hashlib.sha256(content).hexdigest() != about["sha256"]:
-                continue
-            with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-            return State(int(about["epoch"]), dict(about["metrics"]), arrays)
+            if hashlib.sha256(content).hexdigest() == about["sha256"]:
+                with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+                    arrays = {name: archive[name] for name in archive.files}
+                return State(int(about["epoch"]), dict(about["metrics"]), arrays)
         except (OSError, ValueError, KeyError, TypeError):
-            continue
+            pass
+        log.warning("the checkpoint %s is damaged; the one before is used, if there is one", path)
     return None
 
 
