@@ -98,4 +98,7 @@ def test_no_tracked_file_holds_what_belongs_to_one_machine_or_person(what: str) 
 def test_the_readme_holds_the_command_that_the_checks_run() -> None:
     readme = (ROOT / "README.md").read_text()
     command = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[dev]' && .venv/bin/python -m pytest"
-    assert re.search(r"^#+ Run the tests *\n[^#]*?```\w*\n" + re.escape(command) + r"\n```", readme, re.MULTILINE)
+    options = r"( -[^\n]*)?"
+    assert re.search(
+        r"^#+ Run the tests *\n[^#]*?```\w*\n" + re.escape(command) + options + r"\n```", readme, re.MULTILINE
+    )
