@@ -54,7 +54,7 @@ def test_long_names_that_begin_alike_have_folders_of_their_own() -> None:
 
 
 def test_a_study_with_a_hostile_name_is_checked_searched_and_shown(tmp_path: Path) -> None:
-    name = '-../it\'s "50%" größe'
+    name = '../../../it\'s "50%" größe'
     with commands.project(tmp_path / "project") as folder:
         (folder / "train.py").write_text(TRAINER)
         (folder / "space.yaml").write_text(write(name))
