@@ -103,7 +103,7 @@ def test_an_interrupt_checkpoints_and_the_same_command_continues_from_that_epoch
     interrupt(process)
     code, out, err = ended(process)
     assert code == 130
-    assert "running trials are checkpointed" in out
+    assert "running trials keep their last checkpoint" in out
     assert "the same command continues" in err
     assert "Traceback" not in err + project.logs()
     begun = len(project.journal())
