@@ -51,6 +51,23 @@ algorithm: {sampler: random, pruner: none, seed: 7}
 space: {x: {float: [0.0, 1.0], prior: 0.5}}
 """
 
+# Real models, of the built-in trainer, that take a moment.
+DIGITS = """
+study: STUDY
+trainer: image
+data: {source: digits}
+objective: {maximize: val_accuracy}
+budget: {trials: TRIALS, epochs: EPOCHS}
+algorithm: {sampler: random, pruner: none, seed: 7}
+space:
+  optimizer: adam
+  learning_rate: {float: [1e-3, 1e-2], log: true, prior: 3e-3}
+  batch_size: 128
+  layers:
+    repeat: [1, 1]
+    each: {filters: 8}
+"""
+
 SOON = 40.0  # seconds after which something that should happen soon counts as not happening
 
 

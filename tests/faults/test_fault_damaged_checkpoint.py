@@ -11,26 +11,12 @@ import psutil
 import pytest
 from conftest import Injected
 from invariants import exact
-from toys import Toy, ended, rows, soon, toy
+from toys import DIGITS, Toy, ended, rows, soon, toy
 
 from search.postgres import server
 
 EPOCHS = 100
-SPACE = """
-study: STUDY
-trainer: image
-data: {source: digits}
-objective: {minimize: loss}
-budget: {trials: TRIALS, epochs: EPOCHS}
-algorithm: {sampler: random, pruner: none, seed: 7}
-space:
-  optimizer: adam
-  learning_rate: {float: [1e-3, 1e-2], log: true, prior: 3e-3}
-  batch_size: 128
-  layers:
-    repeat: [1, 1]
-    each: {filters: 8}
-"""
+SPACE = DIGITS.replace("maximize: val_accuracy", "minimize: loss")
 
 # The first epoch that was reported to each trial after a time: the one that it went on from.
 SINCE = """

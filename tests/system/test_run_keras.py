@@ -15,29 +15,12 @@ import commands
 import numpy as np
 import psutil
 import pytest
-from toys import Toy, ended, epochs, soon, toy, trials
+from toys import DIGITS, Toy, ended, epochs, soon, toy, trials
 
 from search.postgres import server
 from spaces.errors import Place
 from spaces.spec import DataSpec
 from trainers.data import load
-
-SPACE = """
-study: STUDY
-trainer: image
-data: {source: digits}
-objective: {maximize: val_accuracy}
-budget: {trials: TRIALS, epochs: EPOCHS}
-algorithm: {sampler: random, pruner: none, seed: 7}
-space:
-  optimizer: adam
-  learning_rate: {float: [1e-3, 1e-2], log: true, prior: 3e-3}
-  batch_size: 128
-  layers:
-    repeat: [1, 1]
-    each: {filters: 8}
-"""
-
 
 READ_BACK = """
 import sys
@@ -75,7 +58,7 @@ def worker(project: Toy) -> psutil.Process | None:
 
 @pytest.mark.slow
 def test_a_killed_workers_model_goes_on_from_its_checkpoint_and_the_best_model_is_kept(project: Toy) -> None:
-    project.write(trials=2, epochs=60, space=SPACE)
+    project.write(trials=2, epochs=60, space=DIGITS)
     process = project.start("run", "space.yaml", "--workers", "1")
     checkpoints = project.folder / ".search" / "checkpoints" / "digits" / "0"
     soon(lambda: checkpoints.exists() and any(checkpoints.iterdir()), patience=90)

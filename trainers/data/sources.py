@@ -174,20 +174,25 @@ def read_texts(path: Path, options: Mapping[str, Any]) -> Raw:
     return Raw(np.array(texts, object), y, class_names=names, length=options.get("length"))
 
 
+def called(reference: str, folder: Path) -> Any:
+    """Return what the user's function gives, called without arguments. Raises DataError."""
+    try:
+        function = user_code.function(reference, folder, ())
+    except user_code.FindError as error:
+        raise DataError(str(error)) from error
+    try:
+        return function()
+    except (Exception, SystemExit) as error:
+        raise DataError(f"the function failed {user_code.told(error)}") from error
+
+
 def read_function(reference: str, folder: Path, options: Mapping[str, Any]) -> Raw:
     """Return what the user's function does: (x, y), with (…, x_validation, y_validation) or not, or a dict of these.
 
     x: an array, texts, a pandas DataFrame, or a list of sequences (arrays of different lengths). The dict may also hold
     class_names and sample_weight (n,).
     """
-    try:
-        function = user_code.function(reference, folder, ())
-    except user_code.FindError as error:
-        raise DataError(str(error)) from error
-    try:
-        given = function()
-    except (Exception, SystemExit) as error:
-        raise DataError(f"the function failed {user_code.told(error)}") from error
+    given = called(reference, folder)
     if isinstance(given, tuple) and len(given) in (2, 4):
         given = dict(zip(("x", "y", "x_validation", "y_validation"), given, strict=False))
     if not isinstance(given, Mapping):

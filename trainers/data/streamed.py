@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from spaces.spec import DataSpec
-from trainers import user_code
 from trainers.data import stream_known, stream_store
 from trainers.data.data import Array, Data, DataError
 from trainers.data.door import Labels
-from trainers.data.sources import existing
+from trainers.data.sources import called, existing
 from trainers.data.stream import Parts
 from trainers.data.stream_found import Found, padded, surveyed
 from trainers.data.stream_store import Blocks
@@ -62,14 +61,7 @@ def from_function(spec: DataSpec, folder: Path, missing: bool) -> Data:
     """
     import tensorflow as tf
 
-    try:
-        function = user_code.function(spec.location, folder, ())
-    except user_code.FindError as error:
-        raise DataError(str(error)) from error
-    try:
-        given = function()
-    except (Exception, SystemExit) as error:
-        raise DataError(f"the function failed {user_code.told(error)}") from error
+    given = called(spec.location, folder)
     parts = given if isinstance(given, tuple) else (given,)
     if len(parts) > 2 or not all(isinstance(part, tf.data.Dataset) for part in parts):
         names = ", ".join(type(part).__name__ for part in parts)
