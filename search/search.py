@@ -88,7 +88,7 @@ class Search:
                     progress.say(["stopping: running trials keep their last checkpoint and leave; Ctrl-C again kills"])
                 if launcher.stopping and time.monotonic() - asked > KILL_AFTER:
                     launcher.kill()
-                self._show(progress)
+                self._show(progress, len(launcher.pids()))
                 launcher.wait(POLL)
         except KeyboardInterrupt:
             launcher.kill()
@@ -96,7 +96,7 @@ class Search:
         finally:
             _end(launcher)
 
-    def _show(self, progress: Progress) -> None:
+    def _show(self, progress: Progress, own: int) -> None:
         try:
             now = look(self.study)
         except Exception as error:
@@ -106,6 +106,8 @@ class Search:
             self.storage.try_restart()
             return
         progress.show(now)
+        if now.workers > own:
+            self._say_once(progress, "others train this study too; its budget is shared")
         if now.unread:
             self._say_once(progress, f"warning: the trainer never read {', '.join(now.unread)}: searched in vain")
 
