@@ -14,6 +14,7 @@ from pathlib import Path
 from optuna.artifacts import FileSystemArtifactStore, upload_artifact
 from optuna.artifacts.exceptions import ArtifactNotFound
 
+from search.postgres.places import locked
 from search.study.study import Study
 
 log = logging.getLogger(__name__)
@@ -57,14 +58,19 @@ def offer_model(study: Study, number: int, model: Path, folder: Path) -> None:
     name = f"trial-{number}.keras"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        before = study.storage.again(partial(_offered, study))
-        kept = [artifact for artifact in before if before[artifact] == name and _same(folder / artifact, model)][:1]
-        if not kept:
-            study.storage.again(partial(_upload, study, name, model, folder))
-        for artifact in before.keys() - kept:
-            study.storage.again(partial(_withdraw, study, folder, artifact))
+        with locked(folder.with_suffix(".lock")):  # another run may end just now
+            _replace(study, name, model, folder)
     except OSError as error:
         log.warning("the dashboard can't offer the best model: %s", error)
+
+
+def _replace(study: Study, name: str, model: Path, folder: Path) -> None:
+    before = study.storage.again(partial(_offered, study))
+    kept = [artifact for artifact in before if before[artifact] == name and _same(folder / artifact, model)][:1]
+    if not kept:
+        study.storage.again(partial(_upload, study, name, model, folder))
+    for artifact in before.keys() - kept:
+        study.storage.again(partial(_withdraw, study, folder, artifact))
 
 
 def _fenced(text: str) -> list[str]:
