@@ -33,14 +33,14 @@ def debian_server(folder: Path | None = None) -> Iterator[str]:
     with contextlib.ExitStack() as stack:
         if folder is None:
             folder = stack.enter_context(reachable_folder())
-        rights = _account(folder)
+        rights = account(folder)
         (folder / "password").write_text(PASSWORD)
         _run(
             [programs[-1].with_name("initdb"), "-D", folder / "data", "-U", ROLE, "-A", "scram-sha-256",
              "--pwfile", folder / "password", "-E", "UTF8", "--no-sync"],
             folder, rights,
         )  # fmt: skip
-        port = _free_port()
+        port = free_port()
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
         control = programs[-1].with_name("pg_ctl")
         log = folder / "server.log"
@@ -83,7 +83,8 @@ def processes_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def _account(folder: Path) -> dict[str, object]:
+def account(folder: Path) -> dict[str, object]:
+    """Hand the folder to an ordinary account, if we are root; return what `Popen` needs to become it."""
     if os.geteuid() != 0:
         return {}
     names = {entry.pw_name: entry for entry in pwd.getpwall()}
@@ -103,7 +104,8 @@ def _run(command: Sequence[str | Path], folder: Path, rights: dict[str, object])
         assert done.returncode == 0, output.read().decode()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a TCP port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -22,9 +22,16 @@ class Superseded(Exception):  # noqa: N818 (another worker going on with the tri
 # SQLSTATE codes and classes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 _PASSING = ("08", "40", "53", "55P03", "57P01", "57P02", "57P03", "57P05", "57014", "25P03", "25006", "58")
 
+_POOLER = (
+    "A connection pooler (PgBouncer or the like) stands there. Use the URL of PostgreSQL itself: workers own their "
+    "trials by locks of their session."
+)
+
 # A refused connection has no SQLSTATE in psycopg2, only a text. Whatever is not listed here counts as an outage,
 # since giving up during an outage loses more than trying too long with a wrong password.
 _REFUSALS = (
+    ("unsupported startup parameter", _POOLER),
+    ("statement pooling mode", _POOLER),
     ("password authentication failed", "Check the user name and the password."),
     ("no password supplied", "Put the password into the URL, or into a file named by PGPASSFILE (mode 0600)."),
     ("Peer authentication failed", "Connect as the operating system's user that the server's pg_hba.conf expects."),

@@ -1,12 +1,6 @@
 from __future__ import annotations
 
-import contextlib
 import re
-import select
-import socket
-import socketserver
-import threading
-from collections.abc import Iterator
 
 import psycopg2
 import pytest
@@ -167,38 +161,6 @@ def test_a_server_that_is_not_there_is_unavailable(debian: str) -> None:
     assert_nothing_leaks(str(caught.value))
     with pytest.raises(StorageUnavailable):
         connect("postgresql://u:p@no-such-host.invalid/d")
-
-
-@contextlib.contextmanager
-def pooler(port: int) -> Iterator[int]:
-    """Stand before a server as PgBouncer does: with a process number of its own in BackendKeyData."""
-
-    class Forward(socketserver.BaseRequestHandler):
-        def handle(self) -> None:
-            with socket.create_connection(("127.0.0.1", port)) as server:
-                while True:
-                    ready, _, _ = select.select([self.request, server], [], [])
-                    for side in ready:
-                        data = side.recv(65536)
-                        if not data:
-                            return
-                        if side is server:
-                            key = rb"(K\x00\x00\x00\x0c)...."
-                            data = re.sub(key, b"\\1\x00\x00\x00\x2a", data, flags=re.DOTALL)
-                        (server if side is self.request else self.request).sendall(data)
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
-        yield proxy.server_address[1]
-        proxy.shutdown()
-
-
-def test_a_pooler_before_the_server_is_refused(debian: str) -> None:
-    port = make_url(debian).port
-    assert port is not None
-    with pooler(port) as before, pytest.raises(InputError, match="pooler") as caught:
-        connect(debian.replace(f":{port}/", f":{before}/"))
-    assert_nothing_leaks(str(caught.value))
 
 
 def test_a_missing_right_is_the_users_to_change(debian: str) -> None:
