@@ -34,6 +34,10 @@ class StorageUnavailable(SearchError):  # noqa: N818
     exit_code = 75
 
 
+class DiskFull(StorageUnavailable):
+    """There is no room for what a trial must write; it waits until somebody has made some."""
+
+
 class Interrupted(SearchError):  # noqa: N818
     """A person or the system asked us to stop."""
 

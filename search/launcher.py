@@ -18,6 +18,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a crashed worker is sta
 STEADY = 120.0  # seconds after which a worker's crashes count from one again, as they do once it has ended a trial
 CRASHES_ALLOWED = 5  # quick crashes of one worker before it is given up, and the search with the last one
 ERROR_MARK = "search: error: "  # how a worker begins the message that ends it
+DONE_MARK = "nothing is left to train"  # what a worker logs at the end, unlike a trainer that ends the process
 TRIAL_MARK = "ended trial "  # what a worker logs about each trial that it has brought to an end
 
 DONE, ABORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 75, 130
@@ -113,7 +114,7 @@ class Launcher:
     def _ended(self, slot: _Slot, code: int) -> list[str]:
         slot.process = None
         name = f"worker {slot.place.rank}"
-        if code in (DONE, INTERRUPTED) or self.stopping:
+        if self.stopping or code == INTERRUPTED or (code == DONE and DONE_MARK in self._said(slot)):
             return []
         errors: dict[int, type[SearchError]] = {
             ABORTED: Aborted,
@@ -132,7 +133,8 @@ class Launcher:
             raise Aborted(f"{crashed}; see {slot.log}")
         pause = min(FIRST_PAUSE * 2 ** (slot.crashes - 1), LONGEST_PAUSE)
         slot.due = time.monotonic() + pause
-        return [f"{name} ended ({_cause(code)}); it starts again in {pause:.0f} s; log: {slot.log}"]
+        because = f": {self._last_words(slot)}" if code == UNAVAILABLE else ""
+        return [f"{name} ended ({_cause(code)}{because}); it starts again in {pause:.0f} s; log: {slot.log}"]
 
     def _last_words(self, slot: _Slot) -> str:
         _, mark, words = self._said(slot).rpartition(ERROR_MARK)

@@ -9,6 +9,8 @@ from pathlib import Path
 from search import places
 from spaces.spec import StudySpec
 
+PARTIAL = ".partial.keras"  # what the name of a model ends with while it is written
+
 
 def worth_keeping(spec: StudySpec, values: Sequence[float], best: Sequence[Sequence[float]]) -> bool:
     """Say whether a trial with these values would be among the best, whose values are given: none is as good."""
@@ -25,7 +27,7 @@ def save(state: Path, study: str, number: int, write: Callable[[Path], object]) 
     """Write a trial's model aside and rename it, so that a file with the right name is always whole."""
     path = places.model(state, study, number)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{number}.{os.getpid()}.partial.keras")
+    aside = path.with_name(f"{number}.{os.getpid()}{PARTIAL}")
     try:
         write(aside)
         aside.replace(path)

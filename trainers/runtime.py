@@ -13,6 +13,7 @@ from typing import Any, Literal
 from unittest.mock import patch
 
 from trainers.contract import Diverged
+from trainers.full_disk import is_full
 
 Failure = Literal["oom", "nan", "user"]
 
@@ -121,6 +122,8 @@ def _out_of_device_memory(error: BaseException) -> bool:
     if tf is None or not isinstance(error, tf.errors.OpError):
         return False
     text = str(error)
+    if is_full(error):
+        return False
     return isinstance(error, tf.errors.ResourceExhaustedError) or any(
         sign in text for sign in ("RESOURCE_EXHAUSTED", "CUDA_ERROR_OUT_OF_MEMORY", "out of memory")
     )

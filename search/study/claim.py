@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -38,6 +38,7 @@ class Claims:
 
     study: Study
     grace: float = GRACE
+    gave_up: Callable[[], object] = lambda: None  # called when a trial was given up as crashed
     ownerless: dict[int, float] = field(default_factory=dict)
     seeded: bool = False
 
@@ -55,6 +56,7 @@ class Claims:
                 if not trial.adopted or self._deaths(trial) < DEATHS_ALLOWED:
                     return trial
                 trial.fail("crashed", f"{DEATHS_ALLOWED} workers died at epoch {trial.epoch + 1} of this trial")
+                self.gave_up()
             except Superseded:
                 log.warning("a trial went to another worker while this one was cut off")
 

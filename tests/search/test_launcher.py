@@ -61,11 +61,18 @@ def tended(made: Launcher, until: Callable[[], bool]) -> list[str]:
 
 
 def test_a_worker_that_is_done_is_not_started_again(launch: Callable[..., Launcher], tmp_path: Path) -> None:
-    made = launch("exit 0", "exit 130")
+    made = launch("echo nothing is left to train; exit 0", "exit 130")
     assert tended(made, lambda: not made.alive) == []
     lines = (tmp_path / "launched").read_text().splitlines()
     assert len(lines) == 2
     assert lines[0].endswith(f"-m search worker --parent={os.getpid()} -- -toy")
+
+
+def test_a_worker_that_ends_without_having_said_that_it_is_done_has_crashed(launch: Callable[..., Launcher]) -> None:
+    made = launch("exit 0")
+    told: list[str] = []
+    tended(made, lambda: bool(told.extend(made.tend()) or told))
+    assert told[0].startswith("worker 0 ended (exit code 0); it starts again in 1 s")
 
 
 def test_a_crashing_worker_is_started_again_with_a_growing_pause_and_given_up_in_the_end(

@@ -126,11 +126,15 @@ def _newest_first(folder: Path) -> list[Path]:
 
 def _write(path: Path, content: bytes) -> None:
     aside = path.with_name(f"{path.name}.part")
-    with aside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with aside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # a full disk needs the room
+        raise
 
 
 def _sync(folder: Path) -> None:
