@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search import models, places
-from search.errors import Aborted, InputError, Interrupted
-from search.launcher import TRIAL_MARK
+from search.errors import Aborted, DiskFull, InputError, Interrupted, SearchError
+from search.launcher import DONE_MARK, TRIAL_MARK
 from search.live_run import LiveRun, missing
 from search.postgres.failures import Superseded
 from search.reads import Watched
@@ -26,10 +26,12 @@ from search.study.claim import Claims
 from search.study.history import best, look
 from search.study.study import UNREAD, Study
 from search.study.trial import PLACED, OwnedTrial
+from search.sweep import sweep
 from search.text import count
 from search.watchdog import watched
 from trainers import find, runtime, words
 from trainers.contract import DataLost, Train, TrialOver
+from trainers.full_disk import is_full
 from trainers.user_code import FindError
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Worker:
     @cached_property
     def claims(self) -> Claims:
         """The worker's claims in the study."""
-        return Claims(self.study)
+        return Claims(self.study, gave_up=self._give_up_if_hopeless)
 
     @cached_property
     def trainer(self) -> Train:
@@ -91,6 +93,8 @@ class Worker:
         while not self.shutdown.asked:
             trial = self.claims.next()
             if trial == "done":
+                self._sweep()
+                log.info(DONE_MARK)
                 return
             if trial == "wait":
                 time.sleep(POLL)
@@ -119,8 +123,8 @@ class Worker:
         except Superseded:
             log.warning("trial %d went to another worker while this one was cut off", trial.number)
             return
-        except InputError:
-            trial.leave()  # not its fault: once the file, the data or the trainer is put right, it goes on
+        except (InputError, DiskFull):
+            trial.leave()  # not its fault: once the file, the data, the trainer or the disk is put right, it goes on
             raise
         if run.end != "stopped":
             log.info("%s%d: %s", TRIAL_MARK, trial.number, trial.outcome)
@@ -141,11 +145,12 @@ class Worker:
         """Train; return the metrics, or what ended the trial."""
         try:
             result = self.trainer(parameters, run)
-        except (Superseded, InputError):
+        except (Superseded, SearchError):
             raise
         except DataLost as error:
             raise InputError(str(error)) from error
         except Exception as error:
+            _expect_room(error)
             return error
         except SystemExit as error:
             return RuntimeError(f"the trainer called sys.exit({error.code!r})")
@@ -180,20 +185,18 @@ class Worker:
             return
         try:
             models.save(self.state, self.study.name, trial.number, run.save)
-        except Exception as error:  # the trainer's own function, or a full disk
+        except Exception as error:  # of the trainer's own function
+            _expect_room(error)
             trial.fail(runtime.failure(error), _told(error))
             return
         trial.complete(values)
-        self._forget_surpassed()
+        self._sweep()
 
     def _best_values(self) -> list[list[float]]:
         return [list(trial.values) for trial in self.study.storage.again(lambda: best(self.study))]
 
-    def _forget_surpassed(self) -> None:
-        now = self.study.storage.again(lambda: look(self.study))
-        training = [trial.number for trial in now.all if trial.state in ("running", "waiting")]
-        numbers = [trial.number for trial in now.best]
-        models.keep_only(self.state, self.study.name, numbers, newer_than=min(training, default=len(now.all)))
+    def _sweep(self) -> None:
+        sweep(self.state, self.study.storage.again(lambda: look(self.study)))
 
     def _warn_of_unread(self, parameters: Watched) -> None:
         """Tell once per worker which parameters nobody read; kept with the study for whoever watches."""
@@ -210,11 +213,19 @@ class Worker:
         last = ended[-SAME_ERRORS:]
         enough = len(last) >= min(SAME_ERRORS, self.study.spec.budget.trials)
         alike = len({_signature(trial.error or "") for trial in last}) == 1
-        if enough and alike and all(trial.reason == "user" for trial in ended):
+        if enough and alike and all(trial.reason in ("user", "crashed") for trial in ended):
             raise Aborted(
                 f"study {self.study.name!r}: {count(len(last), 'trial')} failed with the same error, none succeeded\n"
                 + textwrap.indent(last[-1].error or "", "    ")
             )
+
+
+def _expect_room(error: Exception) -> None:
+    """Raise DiskFull if that is what the error comes from."""
+    if is_full(error):
+        happened = f"the disk is full: {textwrap.shorten(str(error), 300)}"
+        way_out = "Make room and give the same command again; the trial goes on from its last checkpoint."
+        raise DiskFull(happened, way_out) from error
 
 
 def _told(error: Exception) -> str:
