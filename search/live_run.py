@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,7 +20,7 @@ from trainers.words.metrics import measured
 if TYPE_CHECKING:
     from trainers.data import Data
 
-End = Literal["pruned", "stopped", "time", "timeout"]
+End = Literal["pruned", "stopped", "time", "timeout", "infeasible"]
 
 
 class LiveRun:
@@ -36,6 +36,7 @@ class LiveRun:
     ) -> None:
         self.end: End | None = None
         self.save: Callable[[Path], None] | None = None
+        self.costs: dict[str, float] = {}  # what the trainer told of the trial beside its epochs
         self._trial, self._claims, self._shutdown = trial, claims, shutdown
         self._folder, self._load = folder, load
         self._budget = trial.study.spec.budget
@@ -69,6 +70,11 @@ class LiveRun:
         return tuple(objective.metric for objective in self._trial.study.spec.objectives)
 
     @property
+    def constraints(self) -> tuple[str, ...]:
+        """The metrics that the file constrains."""
+        return tuple(constraint.metric for constraint in self._trial.study.spec.constraints)
+
+    @property
     def base(self) -> Path:
         """The folder of the space file."""
         return self._trial.study.spec.folder
@@ -84,7 +90,10 @@ class LiveRun:
             self._report(epoch, metrics)
 
     def _report(self, epoch: int, metrics: dict[str, float]) -> None:
-        values = self._checked(epoch, metrics)
+        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
+            raise ValueError(f"run.report: received epoch {epoch!r}; expected a whole number, the first epoch being 1")
+        values = _numbers("report", metrics)
+        self._miss_no_objective(values)
         self._trial.record(epoch, values)
         if any(not math.isfinite(values.get(metric, 0.0)) for metric in self.objectives):
             raise Diverged(f"epoch {epoch}: " + ", ".join(f"{name} is {value}" for name, value in values.items()))
@@ -95,6 +104,12 @@ class LiveRun:
             self._over("time")
         if self._trial.should_prune():
             self._over("pruned")
+
+    def cost(self, **metrics: float) -> None:
+        """Take what is known before training; a constraint that it breaks ends the trial. Raises TrialOver."""
+        self.costs |= _numbers("cost", metrics)
+        if self._trial.may_be_rejected and self._trial.infeasible(self.costs):
+            self._over("infeasible")
 
     def tick(self) -> None:
         """Look whether the trial goes on, without asking the database. Raises TrialOver; see the contract."""
@@ -111,31 +126,32 @@ class LiveRun:
         self.end = end
         raise TrialOver(end)
 
-    def _checked(self, epoch: int, metrics: dict[str, float]) -> dict[str, float]:
-        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
-            raise ValueError(f"run.report: received epoch {epoch!r}; expected a whole number, the first epoch being 1")
-        values = {}
-        for name, value in metrics.items():
-            try:
-                values[name] = float(value)
-            except (TypeError, ValueError):
-                raise TypeError(f"run.report: received {name}={value!r}; expected a number") from None
+    def _miss_no_objective(self, values: dict[str, float]) -> None:
         for metric in self.objectives:
             # Beside another objective, what is measured at the end needn't be known before.
             if metric not in values and (len(self.objectives) == 1 or metric not in measured()):
-                raise MetricMissingError(missing(metric, values))
-        return values
+                raise MetricMissingError(missing("objective", metric, values))
+
+
+def _numbers(function: str, metrics: dict[str, float]) -> dict[str, float]:
+    values = {}
+    for name, value in metrics.items():
+        try:
+            values[name] = float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"run.{function}: received {name}={value!r}; expected a number") from None
+    return values
 
 
 class MetricMissingError(InputError):
-    """The trainer doesn't report the metric that the file wants to optimise."""
+    """The trainer doesn't report a metric that the file wants to optimise or to constrain."""
 
 
-def missing(metric: str, values: dict[str, float]) -> str:
+def missing(what: Literal["objective", "constraints"], metric: str, values: Mapping[str, float]) -> str:
     """Say that a metric isn't among those that were reported, and which are."""
     close = nearest(metric, values)
     return (
-        f"objective: {metric!r} is not a metric that the trainer reports"
+        f"{what}: {metric!r} is not a metric that the trainer reports"
         + (f"; did you mean {close!r}?" if close else "")
         + f"\n  reported: {', '.join(sorted(values)) or 'nothing'}"
     )

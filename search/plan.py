@@ -9,7 +9,8 @@ from search.text import count, duration
 from spaces.errors import Problem, SpaceError
 from spaces.parameters import names
 from spaces.reader import read
-from spaces.spec import StudySpec
+from spaces.scalars import written
+from spaces.spec import StudySpec, limits
 from trainers import words
 
 
@@ -48,7 +49,17 @@ def summary(spec: StudySpec) -> list[str]:
         f"trainer    {spec.trainer.name}",
         f"data       {data}",
         f"objective  {objectives}",
+        *([f"keeps      {', '.join(ends)}"] if (ends := _ends(spec)) else []),
         f"budget     {count(budget.trials, 'trial')} x {count(budget.epochs, 'epoch')} = "
         f"at most {budget.trials * budget.epochs} epochs{limit}",
         f"space      {count(len(searched), 'parameter')}: {', '.join(searched[:8])}" + (", …" * (len(searched) > 8)),
+    ]
+
+
+def _ends(spec: StudySpec) -> list[str]:
+    """Return the constraints in words."""
+    ends = {"min": "at least", "max": "at most"}
+    return [
+        f"{metric} {' and '.join(f'{ends[key]} {written(end)}' for key, end in each.items())}"
+        for metric, each in limits(spec).items()
     ]

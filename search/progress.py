@@ -22,6 +22,8 @@ def headline(now: Snapshot, seconds_left: float | None) -> str:
     parts = [f"{now.finished}/{now.trials} trials"]
     counts = now.counts
     ends = [f"{counts[state]} {state}" for state in ENDS if counts[state]]
+    if now.infeasible:
+        ends.append(f"{now.infeasible} infeasible")
     if ends:
         parts.append(", ".join(ends))
     if now.best:
@@ -43,6 +45,7 @@ def trial_line(now: Snapshot, trial: TrialView) -> str:
     shown = [f"trial {trial.number} {what}"]
     if trial.values or trial.metrics:
         shown.append(values(now, trial))
+    shown += trial.broken
     shown.append(f"{count(trial.epoch, 'epoch')}, {duration(trial.seconds)}")
     if trial.error:
         shown.append(trial.error.strip().splitlines()[-1][:200])

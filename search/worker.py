@@ -9,11 +9,11 @@ import shutil
 import textwrap
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from search import models, places
 from search.errors import Aborted, DiskFull, InputError, Interrupted, SearchError
@@ -113,6 +113,8 @@ class Worker:
     def _train(self, trial: OwnedTrial) -> None:
         log.info("trial %d %s", trial.number, f"resumed after epoch {trial.epoch}" if trial.adopted else "begins")
         folder = places.checkpoints(self.state, self.study.name, trial.number)
+        if not trial.adopted:
+            shutil.rmtree(folder, ignore_errors=True)  # what a deleted study of this name has left
         run = LiveRun(trial, self.claims, self.shutdown, folder, lambda: self.data)
         parameters = Watched(trial.parameters)
         started = time.monotonic()
@@ -129,7 +131,7 @@ class Worker:
         if run.end != "stopped":
             log.info("%s%d: %s", TRIAL_MARK, trial.number, trial.outcome)
             shutil.rmtree(folder, ignore_errors=True)
-        if trial.outcome == "complete":
+        if trial.outcome == "complete" or (trial.outcome == "infeasible" and run.end is None):
             self._warn_of_unread(parameters)
         if trial.outcome == "user":
             self._give_up_if_hopeless()
@@ -163,6 +165,8 @@ class Worker:
         trial.facts = {**self.facts, "train_seconds": round(seconds, 3)}
         if run.end == "timeout":
             trial.fail("timeout", f"the trial took longer than budget.trial_time, {seconds:.0f} s")
+        elif run.end == "infeasible":
+            trial.reject(run.costs)
         elif run.end is not None:
             trial.prune(run.end)
         elif isinstance(result, Exception):
@@ -171,17 +175,15 @@ class Worker:
             self._complete(trial, run, result)
 
     def _complete(self, trial: OwnedTrial, run: LiveRun, result: Mapping[str, float]) -> None:
-        metrics = {**trial.metrics, **result}
-        values = []
-        for objective in self.study.spec.objectives:
-            if objective.metric not in metrics:
-                raise InputError(missing(objective.metric, metrics))
-            values.append(metrics[objective.metric])
-        if not all(math.isfinite(value) for value in values):
+        metrics = {**trial.metrics, **run.costs, **result}
+        values = self._wanted("objective", run.objectives, metrics)
+        constrained = self._wanted("constraints", run.constraints, metrics)
+        if not all(math.isfinite(value) for value in (*values, *constrained)):
             trial.fail("nan", f"the trainer returned {dict(metrics)}")
             return
-        if run.save is None or not models.worth_keeping(self.study.spec, values, self._best_values()):
-            trial.complete(values)
+        worth_it = run.save is not None and not trial.infeasible(metrics)
+        if run.save is None or not worth_it or not models.worth_keeping(self.study.spec, values, self._best_values()):
+            trial.complete(values, metrics)
             return
         try:
             models.save(self.state, self.study.name, trial.number, run.save)
@@ -189,8 +191,17 @@ class Worker:
             _expect_room(error)
             trial.fail(runtime.failure(error), _told(error))
             return
-        trial.complete(values)
+        trial.complete(values, metrics)
         self._sweep()
+
+    def _wanted(
+        self, what: Literal["objective", "constraints"], names: Sequence[str], metrics: Mapping[str, float]
+    ) -> list[float]:
+        """Return the metrics that the file names. Raises InputError if the trainer has reported one of them nowhere."""
+        for name in names:
+            if name not in metrics:
+                raise InputError(missing(what, name, metrics))
+        return [metrics[name] for name in names]
 
     def _best_values(self) -> list[list[float]]:
         return [list(trial.values) for trial in self.study.storage.again(lambda: best(self.study))]

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from spaces.data_section import read_data
 from spaces.document import Entries, Items, Leaf, Tree, compose, plain
 from spaces.errors import Place, Problem, Problems, SpaceError, nearest
 from spaces.parameters import Fixed, Map, Node, names, searched
 from spaces.scalars import written
-from spaces.sections import Section, read_budget, read_data, read_objectives, read_trainer
+from spaces.section import Section
+from spaces.sections import read_budget, read_constraints, read_objectives, read_trainer
 from spaces.spec import AlgorithmSpec, StudySpec
 from spaces.tree import KINDS, LONGEST_NAME, check_key, read_map
 
 LARGEST_FILE = 1_000_000
 """In bytes."""
 
-_KEYS = ("study", "trainer", "model", "data", "objective", "budget", "algorithm", "space")
+_KEYS = ("study", "trainer", "model", "data", "objective", "constraints", "budget", "algorithm", "space")
 _LARGEST_SEED = 2**31 - 1
 
 
@@ -84,12 +86,13 @@ def _study(tree: Entries, text: str, file: str, folder: Path, problems: Problems
     loop = trainer is not None and trainer.kind == "loop"
     data = read_data(top, required=not loop)
     objectives = read_objectives(top)
+    constraints = read_constraints(top)
     budget = read_budget(top)
     algorithm = _algorithm(top)
     space = _space(top, 0 if budget is None else budget.trials)
     if trainer is None or budget is None or space is None or not objectives:
         return None
-    return StudySpec(study, trainer, data, objectives, budget, algorithm, space, text, folder, file)
+    return StudySpec(study, trainer, data, objectives, budget, algorithm, space, text, folder, file, constraints)
 
 
 def _name(top: Section, stem: str) -> str:

@@ -35,6 +35,7 @@ class _Row:
 
 
 _TIME = Either((Real(0, low_open=True), Text()), "2h, 90m, 1h30m, or seconds")
+_CONSTRAINTS = "{METRIC: {min: NUMBER}}, {METRIC: {max: NUMBER}} or both ends, of as many metrics as you like"
 _OBJECTIVE = "{maximize: METRIC} or {minimize: METRIC}, or a list of them"
 
 FILE: tuple[Option, ...] = (
@@ -43,6 +44,7 @@ FILE: tuple[Option, ...] = (
     Option("model", Text(), None, "In place of trainer: your own model, built by file.py:build or module:build."),
     Option("data", Anything(), None, "Where the data comes from: one source with its options, see below."),
     Option("objective", Either((), _OBJECTIVE), None, "What is better.", required=True),
+    Option("constraints", Either((), _CONSTRAINTS), None, "What a trial must keep to be the best, see below."),
     Option("budget.trials", Whole(1), None, "How many configurations are tried.", required=True),
     Option("budget.epochs", Whole(1), 10, "How long a trial trains that isn't ended early."),
     Option("budget.time", _TIME, None, "Wall-clock time of the whole study."),
@@ -75,6 +77,17 @@ BESIDE: dict[str, tuple[Option, ...]] = {
 }
 
 
+CONSTRAINED = """\
+`constraints: {parameters: {max: 100000}, val_recall: {min: 0.9}}`. Both ends are kept when met exactly. Any metric
+that a trial reports and anything that is measured at its end may be named; it is added to what is reported. A trial
+that breaks one is kept and shown as `infeasible`, with what it breaks: it is never the best, never on the Pareto
+front, its model is not saved, and the sampler learns by how much it missed, in shares of the end (Optuna's own
+constraints; `cmaes` knows none and is refused). `parameters`, `flops` and `model_bytes` are known before a model is
+trained: a trial that breaks one of them ends there, untrained, and counts as one of `trials`. With the sampler
+`gp`, which learns of nothing but complete trials, it is trained all the same. Pruners compare what was trained,
+whether it keeps the constraints or not."""
+
+
 def file_sections() -> list[Section]:
     """Return the parts of the page that tell how a file is written, whoever trains."""
     forms = [Word(word, Options(beside), doc=DESCRIPTIONS[word]) for word, beside in BESIDE.items()]
@@ -86,6 +99,7 @@ def file_sections() -> list[Section]:
     return [
         Section("The file", "A dot stands for nesting: `budget.trials` is `trials` below `budget`.", FILE),
         Section("What is searched", searched, forms),
+        Section("Constraints", CONSTRAINED),
         Section("Data", "`data:` has exactly one of these keys, and its options beside it.", sources),
     ]
 

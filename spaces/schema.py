@@ -219,6 +219,7 @@ def file_schema(space: Schema | None = None, sampler: Schema | None = None, prun
             "description": "What is better: {maximize: val_accuracy} or {minimize: val_loss}, or a list of them",
             "anyOf": [objective, {"type": "array", "minItems": 1, "items": objective}],
         },
+        "constraints": _constraints(),
         "budget": _budget(),
         "algorithm": _closed(
             "How is searched; the defaults are good",
@@ -283,6 +284,20 @@ def _described(option: Option) -> Schema:
     value = list(option.default) if isinstance(option.default, tuple) else option.default
     default = {} if value in (None, []) else {"default": value}
     return {"description": option.doc, **default, **_plain(option.kind)}
+
+
+def _constraints() -> Schema:
+    """Return the schema of `constraints:`."""
+    ends: dict[str, Schema] = {
+        "min": {"type": "number", "description": "The least that it may be, inclusive"},
+        "max": {"type": "number", "description": "The most that it may be, inclusive"},
+    }
+    return {
+        "description": "What a trial must keep to be the best: {parameters: {max: 100000}, val_recall: {min: 0.9}}",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {**_closed("", ends), "minProperties": 1},
+    }
 
 
 def _budget() -> Schema:

@@ -53,6 +53,16 @@ class Objective:
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """What a metric must be at the end of a trial for the trial to be worth anything: at least, at most, or both."""
+
+    metric: str
+    least: float | None
+    most: float | None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Budget:
     """How much is spent: trials, epochs of a full trial, and seconds of wall-clock time (None: no limit)."""
 
@@ -88,13 +98,14 @@ class StudySpec:
     text: str
     folder: Path
     file: str
+    constraints: tuple[Constraint, ...] = ()
 
 
 def identity(spec: StudySpec) -> dict[str, Any]:
     """Return, as JSON-able data, everything that makes the values of two trials comparable.
 
-    That is trainer, data, objectives, epochs and space; not the study's name, how much or how cleverly is searched,
-    priors, the order of keys, or how the file is written (`1` and `1.0` are the same).
+    That is trainer, data, objectives, constraints, epochs and space; not the study's name, how much or how cleverly is
+    searched, priors, the order of keys, or how the file is written (`1` and `1.0` are the same).
     """
     data = spec.data
     return {
@@ -105,7 +116,14 @@ def identity(spec: StudySpec) -> dict[str, Any]:
         "objectives": [{objective.direction: objective.metric} for objective in spec.objectives],
         "epochs": spec.budget.epochs,
         "space": _even(plain(spec.space, priors=False)),
+        **({"constraints": limits(spec)} if spec.constraints else {}),
     }
+
+
+def limits(spec: StudySpec) -> dict[str, dict[str, float]]:
+    """Return the constraints as they stand in the file: `{metric: {min: …, max: …}}`."""
+    ends = {each.metric: {"min": each.least, "max": each.most} for each in spec.constraints}
+    return {metric: {key: _even(end) for key, end in each.items() if end is not None} for metric, each in ends.items()}
 
 
 def _telling(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -125,10 +143,11 @@ def difference(old: StudySpec, new: StudySpec) -> list[str]:
     for key in ("trainer", "objectives", "epochs"):
         if _canonical(before[key]) != _canonical(after[key]):
             lines.append(f"{key}: {written(before[key])} -> {written(after[key])}")
-    first, second = before["data"] or {}, after["data"] or {}
-    for key in (*first, *(key for key in second if key not in first)):
-        if _canonical(first.get(key)) != _canonical(second.get(key)):
-            lines.append(_changed(f"data.{key}", first.get(key), second.get(key)))
+    for part in ("data", "constraints"):
+        first, second = before.get(part) or {}, after.get(part) or {}
+        for key in (*first, *(key for key in second if key not in first)):
+            if _canonical(first.get(key)) != _canonical(second.get(key)):
+                lines.append(_changed(f"{part}.{key}", first.get(key), second.get(key)))
     return lines + list(_node_difference("space", old.space, new.space))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from spaces.parameters import Map, Node
 from spaces.plain import plain
 from spaces.scalars import written
-from spaces.spec import StudySpec
+from spaces.spec import StudySpec, limits
 from spaces.tree import KINDS, fits_path
 
 _WIDTH = 100
@@ -38,8 +38,10 @@ def _file(spec: StudySpec) -> dict[str, Any]:
         file["data"] = {kind: spec.data.location, "validation": spec.data.validation, **spec.data.options}
     objectives = [{objective.direction: objective.metric} for objective in spec.objectives]
     file["objective"] = objectives[0] if len(objectives) == 1 else objectives
-    limits = {"time": spec.budget.time, "trial_time": spec.budget.trial_time}
-    file["budget"] = {"trials": spec.budget.trials, "epochs": spec.budget.epochs} | _given(limits)
+    if spec.constraints:
+        file["constraints"] = limits(spec)
+    times = {"time": spec.budget.time, "trial_time": spec.budget.trial_time}
+    file["budget"] = {"trials": spec.budget.trials, "epochs": spec.budget.epochs} | _given(times)
     chosen = {"sampler": spec.algorithm.sampler, "pruner": spec.algorithm.pruner}
     algorithm = {key: _unwrapped(node) for key, node in chosen.items() if node is not None}
     algorithm |= _given({"seed": spec.algorithm.seed})

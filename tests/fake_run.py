@@ -32,6 +32,7 @@ class FakeRun:
 
     number = 0
     objectives: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
 
     def __init__(self, data: Data, folder: Path, epochs: int = 3, seed: int = 11, over_at: int | None = None) -> None:
         self.data, self.folder, self.epochs, self.seed, self.over_at = data, folder, epochs, seed, over_at
@@ -44,6 +45,9 @@ class FakeRun:
         self.reports.append((epoch, metrics))
         if epoch == self.over_at:
             raise TrialOver
+
+    def cost(self, **metrics: float) -> None:
+        self.costs = metrics
 
     def tick(self) -> None:
         pass

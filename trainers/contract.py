@@ -46,6 +46,10 @@ class Run(Protocol):
         """The metrics that the file optimises: each is in every report, or, if it has no epochs, in the result."""
 
     @property
+    def constraints(self) -> tuple[str, ...]:
+        """The metrics that the file constrains: each is in the last report, the result, or told by `cost`."""
+
+    @property
     def base(self) -> Path:
         """The folder of the space file, where relative paths in it start."""
 
@@ -59,6 +63,12 @@ class Run(Protocol):
         A trainer that goes on from a checkpoint reports its epoch again: it may be newer than what was recorded.
         Raises TrialOver when the trial is pruned, interrupted, out of time or no longer ours, and Diverged when the
         objective is NaN or infinite.
+        """
+
+    def cost(self, **metrics: float) -> None:
+        """Tell what is known of the trial before it is trained, such as `parameters`, where a constraint asks for it.
+
+        Raises TrialOver when that breaks a constraint of the file, so that nothing is trained in vain.
         """
 
     def tick(self) -> None:

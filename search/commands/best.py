@@ -31,9 +31,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with existing(arguments.study, settings, "search-best") as (study, _):
         now = look(study)
         if not now.best:
-            raise InputError(
-                f"study {now.study!r} has no complete trial yet", f"see: python -m search status {now.study}"
-            )
+            lacking = "complete trial that keeps the constraints" if now.infeasible else "complete trial"
+            raise InputError(f"study {now.study!r} has no {lacking} yet", f"see: python -m search status {now.study}")
         if settings.json:
             found = [_json(study, now, trial, state) for trial in now.best]
             print(json.dumps(found if len(now.metrics) > 1 else found[0]))

@@ -37,6 +37,7 @@ def as_json(now: Snapshot) -> dict[str, Any]:
         "study": now.study,
         "budget": {"trials": now.trials, "epochs": now.epochs, "time": now.time, "spent": round(now.spent, 1)},
         "trials": now.counts,
+        "infeasible": now.infeasible,
         "workers": now.workers,
         "data": list(now.placed),
         "best": [best_json(now, trial) for trial in now.best] if len(now.metrics) > 1 else _one(now),

@@ -7,6 +7,7 @@ from typing import Any
 
 import optuna
 
+from search.study.constraints import ENDED, STORED, broken, judged_anew
 from spaces.parameters import Scalar, draw
 from spaces.spec import StudySpec, difference
 
@@ -16,26 +17,36 @@ FINISHED = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
 def copy_compatible(origin: optuna.Study, old: StudySpec, study: optuna.Study, new: StudySpec) -> int:
     """Copy the finished trials of `origin` whose parameters the new space holds; return how many.
 
-    None is copied if anything but the space differs: the values would mean something else.
+    None is copied if anything but the space or the constraints differs: the values would mean something else. Other
+    constraints are judged by what is stored; a trial that lacks what they ask for is not copied.
     """
-    if any(not line.startswith("space.") for line in difference(old, new)):
+    if any(not line.startswith(("space.", "constraints.")) for line in difference(old, new)):
         return 0
     copied = 0
     for trial in origin.get_trials(deepcopy=False, states=FINISHED):
         distributions = _distributions(new, trial.params)
-        if distributions is not None:
+        judged = judged_anew(new.constraints, trial)
+        if distributions is not None and judged is not None:
             study.add_trial(
                 optuna.trial.create_trial(
                     state=trial.state,
                     values=trial.values,
                     params=trial.params,
                     distributions=distributions,
-                    user_attrs={**trial.user_attrs, "copied_from": trial.number},
+                    user_attrs={**trial.user_attrs, **_end(new, trial), "copied_from": trial.number},
+                    system_attrs=judged,
                     intermediate_values=trial.intermediate_values,
                 )
             )
             copied += 1
     return copied
+
+
+def _end(spec: StudySpec, trial: optuna.trial.FrozenTrial) -> dict[str, str]:
+    """Return how the copy of a complete trial has ended, which may be another end under other constraints."""
+    if trial.state != optuna.trial.TrialState.COMPLETE:
+        return {}
+    return {ENDED: "infeasible" if broken(spec.constraints, trial.user_attrs.get(STORED, {})) else "complete"}
 
 
 def _distributions(spec: StudySpec, params: dict[str, Any]) -> dict[str, optuna.distributions.BaseDistribution] | None:

@@ -10,8 +10,9 @@ from typing import Any
 import optuna
 
 from search.postgres import records
+from search.study.constraints import ENDED, STORED, broken, keeps_all
 from search.study.study import BUDGET, COPIED, UNREAD, Study
-from search.study.trial import ENDED, EPOCHS, ERROR, PLACED
+from search.study.trial import EPOCHS, ERROR, PLACED
 from spaces.parameters import rebuild
 
 State = optuna.trial.TrialState
@@ -20,7 +21,10 @@ ENDS = ("complete", "pruned", "failed")  # how a trial can have ended; else it i
 
 @dataclass(frozen=True)
 class TrialView:
-    """One trial as people see it. `state`: complete, pruned, failed, running or waiting; `reason`: why it ended."""
+    """One trial as people see it. `state`: complete, pruned, failed, running or waiting; `reason`: why it ended.
+
+    `broken` says which constraints of the file it breaks: complete or, if it wasn't trained for that, pruned.
+    """
 
     number: int
     state: str
@@ -31,6 +35,7 @@ class TrialView:
     flat: Mapping[str, Any]
     seconds: float | None
     error: str | None
+    broken: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -40,7 +45,10 @@ class TrialView:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state of a study at one moment. `best` holds one trial, or the Pareto front of several objectives."""
+    """The state of a study at one moment. `best` holds one trial, or the Pareto front of several objectives.
+
+    None of them breaks a constraint.
+    """
 
     study: str
     metrics: tuple[str, ...]
@@ -69,6 +77,11 @@ class Snapshot:
     def counts(self) -> dict[str, int]:
         """The number of trials by state."""
         return {state: self.count(state) for state in (*ENDS, "running", "waiting")}
+
+    @property
+    def infeasible(self) -> int:
+        """The number of trials that ended and break a constraint."""
+        return sum(trial.ended and bool(trial.broken) for trial in self.all)
 
     @property
     def running(self) -> tuple[TrialView, ...]:
@@ -108,8 +121,11 @@ def parameters(study: Study, trial: TrialView) -> dict[str, Any]:
 
 
 def best(study: Study) -> list[optuna.trial.FrozenTrial]:
-    """Return the best complete trial, or the Pareto front of several objectives, as far as this process knows them."""
-    complete = study.handle.get_trials(deepcopy=False, states=(State.COMPLETE,))
+    """Return the best trial, or the Pareto front of several objectives, as far as this process knows them.
+
+    It is complete and breaks no constraint; without such a trial the list is empty.
+    """
+    complete = [trial for trial in study.handle.get_trials(False, (State.COMPLETE,)) if keeps_all(trial)]
     if not complete:
         return []
     if len(study.spec.objectives) > 1:
@@ -137,6 +153,7 @@ def _view(
         flat=trial.params,
         seconds=_seconds(trial),
         error=trial.user_attrs.get(ERROR),
+        broken=() if keeps_all(trial) else broken(study.spec.constraints, trial.user_attrs.get(STORED, {})),
     )
 
 
@@ -144,7 +161,7 @@ def _state(trial: optuna.trial.FrozenTrial, reason: str | None, owners: set[int]
     if trial.state == State.COMPLETE:
         return "complete"
     if trial.state == State.PRUNED:
-        return "pruned" if reason in (None, "pruned", "time") else "failed"
+        return "pruned" if reason in (None, "pruned", "time", "infeasible") else "failed"
     if trial.state == State.FAIL:
         return "failed"
     return "running" if trial._trial_id in owners else "waiting"

@@ -12,10 +12,11 @@ import optuna
 
 from search.postgres import records
 from search.study import algorithms
+from search.study.constraints import ENDED, STORED, TOLD, UNTRAINED, broken, violations
 from search.study.study import Study
+from search.study.words import named
 from spaces.parameters import draw
 
-ENDED = "ended"  # user attribute: complete, pruned, oom, nan, timeout, user, crashed or time
 EPOCHS = "epochs"  # user attribute: how many epochs were trained
 ERROR = "error"  # user attribute: what went wrong, with its traceback
 LEFT = "search:left"  # the epoch at which an owner let go on purpose
@@ -55,9 +56,28 @@ class OwnedTrial:
         study = self.study.handle
         return bool(self.study.storage.again(lambda: study.pruner.prune(study, self._own)))
 
-    def complete(self, values: Sequence[float]) -> None:
-        """Finish the trial with its objectives' values."""
-        self._finish(State.COMPLETE, {ENDED: "complete"}, values=values)
+    def infeasible(self, metrics: Mapping[str, float]) -> tuple[str, ...]:
+        """Return in words which of the file's constraints these metrics break."""
+        return broken(self.study.spec.constraints, metrics)
+
+    def complete(self, values: Sequence[float], metrics: Mapping[str, float] | None = None) -> None:
+        """Finish the trial with its objectives' values; `metrics` has at least what the file constrains."""
+        ended = "complete"
+        if self.study.spec.constraints:
+            self._tell_constraints(metrics or {})
+            ended = "infeasible" if self.infeasible(metrics or {}) else ended
+        self._finish(State.COMPLETE, {ENDED: ended}, values=values)
+
+    def reject(self, metrics: Mapping[str, float]) -> None:
+        """Finish a trial that wasn't trained: what is known of it breaks a constraint, and the sampler is told so."""
+        self._tell_constraints(metrics)
+        self._finish(State.PRUNED, {ENDED: "infeasible"})
+
+    @property
+    def may_be_rejected(self) -> bool:
+        """Say whether the study's sampler learns of a trial that isn't trained."""
+        sampler = self.study.spec.algorithm.sampler
+        return sampler is None or named(sampler)[0] in UNTRAINED
 
     def prune(self, reason: str = "pruned") -> None:
         """Finish the trial early: `pruned` by the pruner, `time` by the study's time budget."""
@@ -104,6 +124,14 @@ class OwnedTrial:
             nothing = {objective: math.nan}
             storage.again(lambda: records.record_epoch(storage.engine, self.id, epoch, nothing, objective))
             values[epoch] = math.nan
+
+    def _tell_constraints(self, metrics: Mapping[str, float]) -> None:
+        """Store the constrained metrics that are known, and for samplers by how much they miss."""
+        known = [constraint for constraint in self.study.spec.constraints if constraint.metric in metrics]
+        missed = violations(known, metrics)
+        self.remember({STORED: {constraint.metric: float(metrics[constraint.metric]) for constraint in known}})
+        storage = self.study.storage
+        storage.again(lambda: storage.backend.set_trial_system_attr(self.id, TOLD, missed))
 
     def _finish(self, state: State, told: Mapping[str, Any], values: Sequence[float] | None = None) -> None:
         self.remember({**self.facts, EPOCHS: self.epoch, **told})

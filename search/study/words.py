@@ -124,6 +124,10 @@ def check_algorithm(spec: StudySpec) -> list[Problem]:
         problems += check(PRUNERS, spec.algorithm.pruner, "algorithm.pruner")
     if not problems and len(spec.objectives) > 1:
         problems += _several_objectives(spec)
+    sampler = spec.algorithm.sampler
+    if not problems and spec.constraints and sampler is not None and named(sampler)[0] == "cmaes":
+        message = "algorithm.sampler: cmaes knows no constraints"
+        problems.append(Problem(sampler.place, message, hint="write `sampler: tpe`, or take `constraints` out"))
     return problems
 
 

@@ -54,6 +54,13 @@ def test_what_needs_one_objective_is_refused_with_several(algorithm: str, told: 
     assert "write `" in str(problem)
 
 
+def test_cmaes_is_refused_with_constraints() -> None:
+    text = FILE.format(algorithm="sampler: cmaes") + "constraints: {size: {max: 3}}\n"
+    [problem] = check_algorithm(parse(text, "space.yaml", Path("/")))
+    assert str(problem).startswith("space.yaml:5:22: algorithm.sampler: cmaes knows no constraints")
+    assert check_algorithm(parse(text.replace("cmaes", "gp"), "space.yaml", Path("/"))) == []
+
+
 @pytest.mark.parametrize("algorithm", ["", "sampler: gp, pruner: none", "pruner: {patient: {patience: 3}}", "seed: 3"])
 def test_what_is_right_or_left_out_is_fine(algorithm: str) -> None:
     assert check_algorithm(parse(FILE.format(algorithm=algorithm), "space.yaml", Path("/"))) == []

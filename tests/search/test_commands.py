@@ -108,6 +108,7 @@ def test_status_in_json_has_the_promised_keys(search: Command, state: Path) -> N
         "study": "single",
         "budget": {"trials": 4, "epochs": 4, "time": None},
         "trials": {"complete": 1, "pruned": 0, "failed": 1, "running": 0, "waiting": 1},
+        "infeasible": 0,
         "workers": 0,
         "data": [],
         "best": {"number": 0, "value": 0.5},

@@ -313,3 +313,50 @@ def test_each_trial_has_a_seed_of_its_own_that_stays(bench: Bench) -> None:
     worker.trainer = watched
     worker.work()
     assert seeds == [(3 * 1_000_003 + number) % 2**31 for number in range(4)]
+
+
+COSTS = """
+def train(params, run):
+    run.cost(size=params["x"] * 100)
+    for epoch in range(1, run.epochs + 1):
+        run.report(epoch, loss=params["x"] / epoch)
+    run.keep(lambda path: path.write_text(str(run.number)))
+    return {"loss": -params["x"], "recall": 1 - params["x"]}
+"""
+
+
+def constrained(constraints: str) -> str:
+    return SPACE.replace("budget:", f"constraints: {constraints}\nbudget:")
+
+
+def test_a_trial_that_is_known_to_break_a_constraint_is_not_trained(bench: Bench) -> None:
+    now = bench.work(COSTS, constrained("{size: {max: 45}}"))
+    large = [trial.flat["x"] > 0.45 for trial in now.all]
+    assert 0 < sum(large) < 4, "the seed of this test should put trials on both sides"
+    assert [(trial.reason, trial.epoch) for trial in now.all] == [
+        ("infeasible", 0) if is_large else ("complete", 3) for is_large in large
+    ]
+    assert now.best[0].flat["x"] == max(x for trial in now.all if (x := trial.flat["x"]) <= 0.45)
+    kept = places.models(bench.folder / "state", bench.name)
+    assert [path.name for path in kept.iterdir()] == [f"{now.best[0].number}.keras"]
+
+
+def test_a_constraint_on_the_result_is_judged_at_the_end_and_such_a_model_is_not_kept(bench: Bench) -> None:
+    now = bench.work(COSTS, constrained("{recall: {min: 0.95}}"))
+    assert [trial.state for trial in now.all] == ["complete"] * 4
+    assert [trial.reason for trial in now.all] == ["infeasible"] * 4
+    assert [trial.epoch for trial in now.all] == [3] * 4
+    assert now.best == ()
+    assert not places.models(bench.folder / "state", bench.name).exists()
+
+
+def test_a_constrained_metric_that_nobody_reports_ends_the_worker_and_costs_no_trial(bench: Bench) -> None:
+    with pytest.raises(InputError, match=r"constraints: 'recal' is not a metric .* did you mean 'recall'"):
+        bench.work(COSTS, constrained("{recal: {min: 0.5}}"))
+    [first] = look(load(bench.storage, bench.name)).all
+    assert (first.number, first.state) == (0, "waiting")
+
+
+def test_a_constrained_metric_that_is_no_number_fails_its_trial(bench: Bench) -> None:
+    now = bench.work(COSTS.replace('1 - params["x"]', 'float("nan")'), constrained("{recall: {min: 0.5}}"))
+    assert [trial.reason for trial in now.all] == ["nan"] * 4

@@ -79,6 +79,11 @@ space: {a: {float: [0, 1]}}
         ("{maximize: a}", "{maximise: a}"),
         ("{maximize: a}", "{maximize: a, minimize: b}"),
         ("{maximize: a}", "[]"),
+        ("budget:", "constraints: {}\nbudget:"),
+        ("budget:", "constraints: {a: 3}\nbudget:"),
+        ("budget:", "constraints: {a: {}}\nbudget:"),
+        ("budget:", "constraints: {a: {mox: 3}}\nbudget:"),
+        ("budget:", "constraints: {a: {max: many}}\nbudget:"),
         ("trials: 5", "trials: 0"),
         ("trials: 5", "epochs: 5"),
         ("1h30m", "2 hours"),
@@ -100,6 +105,10 @@ def test_schema_refuses_what_the_reader_refuses(right: str, wrong: str) -> None:
     assert GENERAL.is_valid(data(RIGHT))
     assert right in RIGHT
     assert not GENERAL.is_valid(data(RIGHT.replace(right, wrong)))
+
+
+def test_constraints_fit_the_schema() -> None:
+    assert GENERAL.is_valid(data(RIGHT + "constraints: {parameters: {max: 100000}, val_f1: {min: 0.5, max: 0.9}}"))
 
 
 def test_words_of_a_trainer_and_of_the_samplers_are_put_in() -> None:

@@ -13,7 +13,7 @@ import pytest
 from spaces.errors import Place, SpaceError
 from spaces.parameters import Branches, Choice, Fixed, Float, Int, Map, Optional, Repeat, names
 from spaces.reader import LARGEST_FILE, parse, read
-from spaces.spec import AlgorithmSpec, Budget, DataSpec, Objective, TrainerSpec
+from spaces.spec import AlgorithmSpec, Budget, Constraint, DataSpec, Objective, TrainerSpec
 from spaces.writer import dump
 
 NOWHERE = Place("", 1, 1)
@@ -172,6 +172,14 @@ def test_time_is_read_as_seconds(text: str, seconds: float) -> None:
 def test_several_objectives_keep_their_order() -> None:
     spec = parse(minimal(objective="[{maximize: accuracy}, {minimize: size}]"), "s.yaml", Path("."))
     assert spec.objectives == (Objective("maximize", "accuracy"), Objective("minimize", "size"))
+
+
+def test_constraints_keep_the_ends_of_each_metric() -> None:
+    text = minimal() + "constraints: {size: {max: 100000}, val_f1: {min: 0.5, max: .9}}\n"
+    spec = parse(text, "s.yaml", Path("."))
+    assert spec.constraints == (Constraint("size", None, 100000, NOWHERE), Constraint("val_f1", 0.5, 0.9, NOWHERE))
+    assert "constraints: {size: {max: 100000}, val_f1: {min: 0.5, max: 0.9}}\n" in dump(spec)
+    assert parse(minimal(), "s.yaml", Path(".")).constraints == ()
 
 
 def test_one_trial_of_a_fixed_space_is_a_study() -> None:

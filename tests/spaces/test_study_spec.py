@@ -71,6 +71,7 @@ def test_what_does_not_touch_the_values_keeps_the_identity(old: str, new: str) -
         ("label: y", "label: y, validation: 0.3", "data.validation: 0.2 -> 0.3"),
         ("maximize", "minimize", "objectives: [{maximize: acc}] -> [{minimize: acc}]"),
         ("epochs: 10", "epochs: 20", "epochs: 10 -> 20"),
+        ("space:\n", "constraints: {size: {max: 9.0}}\nspace:\n", "constraints.size: added ({max: 9})"),
         ("1e-5", "1e-6", "space.lr: float [1e-05, 0.1] log -> float [1e-06, 0.1] log"),
         ("{float: [1e-5, 0.1], log: true}", "0.1", "space.lr: float [1e-05, 0.1] log -> 0.1"),
         ("[relu, gelu]", "[gelu, relu]", "space.act: choice [relu, gelu] -> choice [gelu, relu]"),
@@ -94,6 +95,18 @@ def test_what_touches_the_values_is_told_in_a_line(old: str, new: str, line: str
     changed = spec((old, new))
     assert digest(changed) != digest(spec())
     assert line in difference(spec(), changed)
+
+
+def test_other_constraints_are_told_however_they_are_written() -> None:
+    first, same, other = (
+        spec(("space:\n", f"constraints: {text}\nspace:\n"))
+        for text in ("{a: {min: 1, max: 9}, b: {min: 0}}", "{b: {min: 0.0}, a: {max: 9.0, min: 1}}", "{a: {max: 9}}")
+    )
+    assert digest(first) == digest(same)
+    assert difference(first, other) == [
+        "constraints.a: {min: 1, max: 9} -> {max: 9}",
+        "constraints.b: removed ({min: 0})",
+    ]
 
 
 def test_identity_is_json_and_its_digest_is_stable() -> None:

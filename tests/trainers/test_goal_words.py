@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_patients, few_tumo
 from sklearn import metrics as sk
 
 from trainers import find
+from trainers.contract import TrialOver
 from trainers.data import Data, DataError
 from trainers.training.compiling import goal
 from trainers.training.example_weights import example_weights
 from trainers.training.measures import MEASURES, measured
 from trainers.training.metrics import Answers, metric
 from trainers.words.losses import LOSSES
-from trainers.words.metrics import BY_TASK, MEASURED, METRICS, rises
+from trainers.words.metrics import BEFORE_TRAINING, BY_TASK, MEASURED, METRICS, rises
 from trainers.words.metrics import measured as measured_names
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
@@ -318,6 +320,34 @@ def test_measures_are_those_of_the_model(tmp_path: Path) -> None:
     built.save(tmp_path / "model.keras")
     assert found["model_bytes"] == pytest.approx((tmp_path / "model.keras").stat().st_size, rel=0.02)
     assert measured(["val_accuracy"], built, data, [1.0]) == {}
+
+
+def test_constrained_metrics_are_reported_and_costs_are_told_before_the_first_epoch(tmp_path: Path) -> None:
+    class Told(FakeRun):
+        costs: Mapping[str, float] | None = None
+
+        def cost(self, **metrics: float) -> None:
+            assert self.reports == []
+            self.costs = metrics
+
+    run = Told(few_digits(), tmp_path, epochs=1)
+    run.constraints = ("val_recall", "latency_ms", *BEFORE_TRAINING)
+    result = find.load(IMAGE, tmp_path)({"layers": [{"filters": 4}], "batch_size": 80}, run)
+    assert "val_recall" in run.reports[0][1]
+    assert "latency_ms" in result
+    assert run.costs == {name: result[name] for name in BEFORE_TRAINING}, "training has changed what the model costs"
+
+
+def test_a_trial_that_costs_too_much_is_not_trained(tmp_path: Path) -> None:
+    class Strict(FakeRun):
+        def cost(self, **metrics: float) -> None:
+            raise TrialOver
+
+    run = Strict(few_digits(), tmp_path, epochs=1)
+    run.constraints = ("parameters",)
+    with pytest.raises(TrialOver):
+        find.load(IMAGE, tmp_path)({"layers": [], "batch_size": 80}, run)
+    assert (run.reports, run.kept) == ([], [])
 
 
 def test_measured_objectives_come_with_the_result(tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def test_a_right_file_has_no_problems() -> None:
             "4:23 'val_acuracy' is not a metric of this trainer; did you mean",
         ),
         ("val_accuracy", "val_mae", "4:23 'val_mae' is not a metric of this trainer"),
+        ("budget:", "constraints: {val_recal: {min: 1}}\nbudget:", "5:15 'val_recal' is not a metric of this trainer"),
+        ("budget:", "constraints: {val_mae: {max: 1}}\nbudget:", "5:15 'val_mae' is not a metric of this trainer"),
         ("learning_rate", "lerning_rate", "7:3 space: 'lerning_rate' is not known here; did you mean"),
     ],
 )

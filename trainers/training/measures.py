@@ -29,7 +29,10 @@ class Trained:
 
 
 def measured(names: Collection[str], model: keras.Model, data: Data, seconds: Sequence[float]) -> dict[str, float]:
-    """Return those of the table `MEASURED` that `names` has; `seconds` are those of the epochs so far, at least one."""
+    """Return those of the table `MEASURED` that `names` has; `seconds` are those of the epochs so far.
+
+    `seconds_per_epoch` needs at least one.
+    """
     trained = Trained(model, data, seconds)
     return {name: measure(trained) for name, measure in MEASURES.items() if name in names}
 

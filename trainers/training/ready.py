@@ -28,7 +28,7 @@ def ready(
     build: Build, params: Mapping[str, Any], words: Mapping[str, Any], run: Run, weighted: bool, known: Programs
 ) -> Program:
     """Return a program that is ready to train this trial from its start."""
-    data, objectives = run.data, (*run.objectives, *watched(words))
+    data, objectives = run.data, (*run.objectives, *run.constraints, *watched(words))
     streamed = not fits_on_device(data)
     made = parts_of(build, params, words, data, run.seed, streamed, collect=known.garbage)
     known.garbage = False

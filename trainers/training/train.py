@@ -24,6 +24,7 @@ from trainers.training.example_weights import example_weights
 from trainers.training.measures import measured
 from trainers.training.programs import Program, Programs, programs
 from trainers.training.ready import Build, compiled, parts_of, ready
+from trainers.words.metrics import BEFORE_TRAINING
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
 
@@ -42,6 +43,7 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     known = programs(data)
     program = ready(build, params, words, run, weights is not None, known)
     try:
+        _tell_costs(program, run)
         metrics = _train(program, words, weights, run)
     except TrialOver:
         raise
@@ -50,6 +52,14 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
         raise
     run.keep(partial(_save, program, data, known))
     return metrics
+
+
+def _tell_costs(program: Program, run: Run) -> None:
+    """Tell what the model costs, as far as the file constrains it. Raises TrialOver (from `run`) if it is too much."""
+    if known := {*run.constraints} & {*BEFORE_TRAINING}:
+        program.fasten()
+        run.cost(**measured(known, program.model, run.data, ()))
+        program.loosen()
 
 
 def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -> dict[str, float]:
@@ -99,7 +109,8 @@ def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -
 
     # 4. The result.
     program.fasten()
-    return callbacks.result(made, metrics) | measured(run.objectives, model, run.data, seconds or [metrics["seconds"]])
+    asked = {*run.objectives, *run.constraints}
+    return callbacks.result(made, metrics) | measured(asked, model, run.data, seconds or [metrics["seconds"]])
 
 
 def _save(program: Program, data: Data, known: Programs, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is wrong with a file's trainer, data, objectives and space, as far as can be told without Keras or the data."""
+"""What is wrong with a file's trainer, data, metrics and space, as far as can be told without Keras or the data."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def check(spec: StudySpec) -> list[Problem]:
     trainer = spec.trainer
     if trainer.kind == "builtin" and trainer.name not in BUILTIN:
         return [_unknown(trainer.place, "built-in trainer", trainer.name, BUILTIN)]
-    problems = _check_data(spec) + _check_objectives(spec)
+    problems = _check_data(spec) + _check_metrics(spec)
     words = vocabulary(trainer)
     if words is not None:
         problems += kinds.check(words, spec.space, "space") + check_agreement(spec.space, _task(spec))
@@ -67,7 +67,7 @@ def _task(spec: StudySpec) -> Task | None:
     return task
 
 
-def _check_objectives(spec: StudySpec) -> list[Problem]:
+def _check_metrics(spec: StudySpec) -> list[Problem]:
     if spec.trainer.kind == "loop":
         return []
     metrics = (*reported(_task(spec)), *measured())
@@ -81,6 +81,11 @@ def _check_objectives(spec: StudySpec) -> list[Problem]:
         message = f"'{metric}' is measured at the end of a trial: it can't be the only objective"
         hint = f"write objective: [{{maximize: val_accuracy}}, {{minimize: {metric}}}]"
         problems.append(Problem(_place_of(metric, spec), message, hint=hint))
+    problems += [
+        _unknown(constraint.place, "metric of this trainer", constraint.metric, metrics)
+        for constraint in spec.constraints
+        if constraint.metric not in metrics
+    ]
     return problems
 
 

@@ -55,7 +55,10 @@ MEASURED: tuple[Word, ...] = (
     Word("latency_ms", doc="Median time of one prediction for one example, on the worker's device."),
     Word("model_bytes", doc="Size of the saved model's file."),
 )
-"""Measured once, at the end of a trial: an objective beside another one."""
+"""Measured once, at the end of a trial: an objective beside another one, or a constraint."""
+
+BEFORE_TRAINING = ("parameters", "flops", "model_bytes")
+"""What a model costs whatever it learns: measured as soon as it is built where a constraint asks for it."""
 
 ALWAYS = ("loss", "learning_rate", "seconds")
 BY_TASK: dict[Task, tuple[str, ...]] = {
