@@ -9,9 +9,14 @@ from urllib.parse import quote
 LONGEST = 200  # characters of a file name that a study's name may fill; file systems end at 255
 
 
+def study_checkpoints(state: Path, study: str) -> Path:
+    """Return the folder of the checkpoints of all of a study's trials."""
+    return state / "checkpoints" / _safe(study)
+
+
 def checkpoints(state: Path, study: str, number: int) -> Path:
     """Return the folder of one trial's checkpoints."""
-    return state / "checkpoints" / _safe(study) / str(number)
+    return study_checkpoints(state, study) / str(number)
 
 
 def models(state: Path, study: str) -> Path:

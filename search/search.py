@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from search import places, trust
+from search.deletion import ending_with
 from search.devices import Place
 from search.errors import Interrupted
 from search.launcher import Launcher
@@ -51,6 +52,10 @@ class Search:
 
     def run(self, workers: Sequence[Place], description: Sequence[str], shutdown: Shutdown) -> None:
         """Run workers until the budget is spent; raises Interrupted, or what ended a worker."""
+        with ending_with(self.study, self.settings.state.value):
+            self._run(workers, description, shutdown)
+
+    def _run(self, workers: Sequence[Place], description: Sequence[str], shutdown: Shutdown) -> None:
         before = self._look()
         showcase.note(self.study, [headline(before, None)])
         with Progress(before) as progress:

@@ -46,13 +46,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     with shutdown.listening(), processes.registered(state, "worker"):
         reached = reach(settings)
         try:
+            from search.deletion import ending_with
             from search.study.storage import open_storage
 
             storage = open_storage(reached.url, "search-worker", reached.restart)
             try:
                 study = _admitted(storage, arguments.study, settings)
-                study.join()
-                _worker(study, settings, shutdown).work()
+                with ending_with(study, state):
+                    study.join()
+                    _worker(study, settings, shutdown).work()
             finally:
                 storage.close()
         finally:

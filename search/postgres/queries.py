@@ -35,6 +35,8 @@ Name = Literal[
     "survey",
     "record_parameters",
     "record_attributes",
+    "hold_study",
+    "hold_trials",
 ]
 
 _HEAD = re.compile(r"^-- name: (?P<name>\w+)\n-- (?P<sentence>\S.*\.)\n", re.MULTILINE)

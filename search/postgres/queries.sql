@@ -160,3 +160,11 @@ SELECT trial_id, key, value
 FROM trials, unnest(CAST(:keys AS text[]), CAST(:values AS text[])) AS given (key, value)
 WHERE trial_id = :trial_id AND state = 'RUNNING'
 ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json
+
+-- name: hold_study
+-- Keeps others from adding anything to a study until the end of the transaction.
+SELECT study_id FROM studies WHERE study_id = :study_id FOR UPDATE
+
+-- name: hold_trials
+-- Keeps others from adding anything to the trials of a study until the end of the transaction.
+SELECT trial_id FROM trials WHERE study_id = :study_id FOR UPDATE

@@ -43,6 +43,7 @@ def record_epoch(
     """Record the metrics of one epoch (1-based); a repeated epoch replaces the earlier one. NaN and inf are fine.
 
     `objective` names the metric that pruners judge by, stored as Optuna's intermediate value of that step too.
+    Raises KeyError when the trial isn't there any more, since its study was deleted.
     """
     judged = None if objective is None else float(metrics[objective])
     parameters = {
@@ -54,7 +55,9 @@ def record_epoch(
         "kind": None if judged is None else _kind(judged),
     }
     with engine.begin() as connection:
-        connection.execute(query("record_epoch"), parameters)
+        recorded = connection.execute(query("record_epoch"), parameters).rowcount
+    if metrics and recorded == 0 and state(engine, trial_id) is None:
+        raise KeyError(f"there is no trial id {trial_id}")
 
 
 def _kind(value: float) -> str:
