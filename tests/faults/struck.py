@@ -1,0 +1,99 @@
+"""Real workers whose connection is struck at one moment of their life: before a statement or a commit."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import moments
+import psycopg2
+from claimers import spec_of
+from link import linked
+from optuna.storages import RDBStorage
+from sqlalchemy import event, make_url
+
+from search import worker as workers
+from search.postgres import silence
+from search.shutdown import Shutdown
+from search.study.claim import Claims
+from search.study.storage import Storage, open_storage
+from search.study.study import load, open_study
+from search.worker import Worker
+
+Kind = Literal["cut", "hang"]
+LONGEST = 0.25  # seconds instead of 60 for which a worker waits for an answer
+NAME = "struck-{}"  # of its connection
+TERMINATE = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = %s"
+
+
+def live(storage: Storage, name: str, state: Path, last: int, strike: Callable[[str], object]) -> list[str]:
+    """Work until nothing is left and return the moments there were; strike at the moment `last`, from 1."""
+    study = load(storage, name)
+    worker = Worker(study, state, Shutdown())
+    worker.__dict__["claims"] = Claims(study, moments.GRACE)
+    passed: list[str] = []
+
+    def moment(what: str) -> None:
+        passed.append(what)
+        if len(passed) == last:
+            strike(what)
+
+    study.join()
+    listeners = {
+        "before_cursor_execute": lambda *given: moment(" ".join(given[2].split())[:50]),
+        "commit": lambda *_: moment("commit"),
+    }
+    for name_of, listener in listeners.items():
+        event.listen(storage.engine, name_of, listener)
+    worker.work()
+    for name_of, listener in listeners.items():
+        event.remove(storage.engine, name_of, listener)
+    return passed
+
+
+def lane(url: str, folder: Path, trials: int, kind: Kind, strikes: Mapping[str, int], pipe: Connection) -> None:
+    """Let a worker live in one study after another, struck once in each; send the moments of each."""
+    workers.POLL = 0.02
+    silence.LONGEST = LONGEST
+    logging.disable()
+    head = RDBStorage("sqlite://").get_head_version()
+    RDBStorage.get_head_version = lambda _: head  # type: ignore[method-assign]
+    told = {}
+    with _striking(url, kind) as (reached, strike):
+        spec = moments.SPACE.replace("TRIALS", str(trials))
+        storage = open_storage(reached, NAME.format(os.getpid()))
+        for name, last in strikes.items():
+            open_study(storage, spec_of(spec.replace("NAME", name), folder))
+            told[name] = live(storage, name, folder / name, last, strike)
+        storage.close()
+    pipe.send(told)
+
+
+@contextlib.contextmanager
+def _striking(url: str, kind: Kind) -> Iterator[tuple[str, Callable[[str], None]]]:
+    """Give the URL for workers, and what strikes one of them."""
+    if kind == "cut":
+        with contextlib.closing(psycopg2.connect(url.replace("+psycopg2", "", 1))) as connection:
+            connection.autocommit = True
+            yield url, lambda _: _terminate(connection)
+        return
+    parts = make_url(url)
+    with linked(Path(str(parts.query["host"])) / f".s.PGSQL.{parts.query['port']}") as link:
+        through = parts.set(host="127.0.0.1", port=link.port, query={}).render_as_string(hide_password=False)
+
+        def hang(what: str) -> None:
+            # The server has done what it was asked for, and nobody learns of it: the worst that can happen to a commit.
+            assert link.hang("answers" if what == "commit" else "everything") == 1
+
+        yield through, hang
+
+
+def _terminate(connection: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(TERMINATE, (NAME.format(os.getpid()),))
+        assert cursor.fetchone() == (1,)

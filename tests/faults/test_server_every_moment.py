@@ -1,0 +1,70 @@
+"""A worker's connection is cut, or hangs, at every moment of its life: it goes on, and everything is exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import commands
+import moments
+import pytest
+import struck
+from claimers import process, said
+from conftest import Injected
+from invariants import exact
+
+from search.postgres import server
+
+LANES = 4
+TRIALS = 2
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with commands.project(tmp_path_factory.mktemp("struck")) as folder:
+        held = server.ensure(folder / ".search")
+        yield held.url
+        held.release()
+
+
+def lived(url: str, folder: Path, kind: struck.Kind, strikes: dict[str, int]) -> dict[str, list[str]]:
+    """Strike a worker in each study at its moment; return the moments of all."""
+    (folder / "train.py").write_text(moments.TRAINER)
+    told: dict[str, list[str]] = {}
+    with ExitStack() as stack:
+        given = list(strikes.items())
+        lanes = [dict(given[i::LANES]) for i in range(LANES) if given[i::LANES]]
+        pipes = [stack.enter_context(process(struck.lane, url, folder, TRIALS, kind, lane))[1] for lane in lanes]
+        for pipe in pipes:
+            told |= said(pipe, 150)
+    return told
+
+
+def everywhere(url: str, folder: Path, kind: struck.Kind, first: float) -> int:
+    """Strike a worker once at each of its moments, from that share of them on; return how many were struck."""
+    undisturbed = f"{kind}-undisturbed"
+    whole = lived(url, folder, kind, {undisturbed: 0})[undisturbed]
+    strikes = {f"{kind}-{last}": last for last in range(1 + int(first * len(whole)), len(whole) + 1)}
+    told = lived(url, folder, kind, strikes)
+    assert {study: len(passed) for study, passed in told.items() if len(passed) < strikes[study]} == {}
+    exact(url, [undisturbed, *strikes], TRIALS, trained=2)
+    return len(strikes)
+
+
+OUTCOME = "same number, every epoch once, same parameters"
+
+
+@pytest.mark.slow
+def test_a_worker_whose_connection_is_cut_at_any_moment_loses_nothing(
+    url: str, tmp_path: Path, injected: Injected
+) -> None:
+    injected("pg_terminate_backend before every statement and commit", everywhere(url, tmp_path, "cut", 0), OUTCOME)
+
+
+@pytest.mark.slow
+def test_a_worker_whose_connection_hangs_at_any_moment_loses_nothing(
+    url: str, tmp_path: Path, injected: Injected
+) -> None:
+    times = everywhere(url, tmp_path, "hang", 0.5)  # the second trial, since each costs as long as a worker waits
+    injected("a connection that hangs before every statement, or after a commit", times, OUTCOME)
