@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from search import places, trust
+from search import places
 from search.deletion import ending_with
-from search.devices import Place
 from search.errors import Interrupted
 from search.launcher import Launcher
 from search.postgres.connection import is_outage
+from search.postgres.failures import is_full
 from search.progress import Progress, headline
 from search.reach import Reach
 from search.report import best_lines, further
@@ -50,12 +50,12 @@ class Search:
         """The storage that this process looks through."""
         return self.study.storage
 
-    def run(self, workers: Sequence[Place], description: Sequence[str], shutdown: Shutdown) -> None:
-        """Run workers until the budget is spent; raises Interrupted, or what ended a worker."""
+    def run(self, launcher: Launcher, description: Sequence[str], shutdown: Shutdown) -> None:
+        """Let the workers work until the budget is spent; raises Interrupted, or what ended a worker."""
         with ending_with(self.study, self.settings.state.value):
-            self._run(workers, description, shutdown)
+            self._run(launcher, description, shutdown)
 
-    def _run(self, workers: Sequence[Place], description: Sequence[str], shutdown: Shutdown) -> None:
+    def _run(self, launcher: Launcher, description: Sequence[str], shutdown: Shutdown) -> None:
         before = self._look()
         showcase.note(self.study, [headline(before, None)])
         with Progress(before) as progress:
@@ -64,22 +64,12 @@ class Search:
                 progress.say([_nothing_to_add(before)])
             else:
                 progress.say(description)
-                self._watch(self._launcher(workers), progress, shutdown)
+                self._watch(launcher, progress, shutdown)
             after = self._look()
             self._show_result(progress, after)
         if not _finished(after):
             what = "interrupted" if shutdown.asked else "the workers were told to leave"
             raise Interrupted(f"{what}: what was trained is kept, and the same command continues")
-
-    def _launcher(self, workers: Sequence[Place]) -> Launcher:
-        environment = {**self.settings.environment, "SEARCH_STATE": str(self.settings.state.value)}
-        if self.settings.storage.value is not None:
-            environment["SEARCH_STORAGE"] = self.settings.storage.value
-        environment["SEARCH_LOG_LEVEL"] = "info"
-        # The file that this process has read, not what somebody writes into the database meanwhile.
-        environment["SEARCH_ALLOW"] = trust.fingerprint(self.study.spec)
-        logs = places.logs(self.settings.state.value, self.study.name)
-        return Launcher(self.study.name, workers, logs, environment)
 
     def _watch(self, launcher: Launcher, progress: Progress, shutdown: Shutdown) -> None:
         asked = 0.0
@@ -107,7 +97,8 @@ class Search:
         except Exception as error:
             if not is_outage(error):
                 raise
-            self._say_once(progress, "the storage doesn't answer; the workers wait for it")
+            what = "has no free connection" if is_full(error) else "doesn't answer"
+            self._say_once(progress, f"the storage {what}; the workers wait for it")
             self.storage.try_restart()
             return
         progress.show(now)

@@ -41,16 +41,27 @@ def debian_server(folder: Path | None = None) -> Iterator[str]:
             folder, rights,
         )  # fmt: skip
         port = free_port()
-        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"
-        control = programs[-1].with_name("pg_ctl")
-        log = folder / "server.log"
-        _run([control, "-D", folder / "data", "-w", "-t", "60", "-l", log, "-o", options, "start"], folder, rights)
-        stack.callback(_run, [control, "-D", folder / "data", "-w", "-m", "immediate", "stop"], folder, rights)
+        with (folder / "data" / "postgresql.conf").open("a") as settings:
+            settings.write(f"listen_addresses = '127.0.0.1'\nport = {port}\nfsync = off\n")
+            settings.write(f"unix_socket_directories = '{folder}'\n")
+        start(folder)
+        stack.callback(stop, folder, "immediate")
         connection = psycopg2.connect(host="127.0.0.1", port=port, user=ROLE, password=PASSWORD, dbname="postgres")
         connection.autocommit = True
         with contextlib.closing(connection), connection.cursor() as cursor:
             cursor.execute(f"CREATE DATABASE {DATABASE}")
         yield f"postgresql://{ROLE}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/{DATABASE}"
+
+
+def start(folder: Path, **settings: object) -> None:
+    """Start the server of the folder, again."""
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    _control(folder, "-w", "-t", "60", "-l", folder / "server.log", "-o", options, "start")
+
+
+def stop(folder: Path, how: str = "fast") -> None:
+    """Stop the server of the folder: `fast` as an administrator does, `immediate` as a crash does."""
+    _control(folder, "-w", "-m", how, "stop")
 
 
 @contextlib.contextmanager
@@ -91,6 +102,11 @@ def account(folder: Path) -> dict[str, object]:
     entry = names.get("postgres") or names["nobody"]
     os.chown(folder, entry.pw_uid, entry.pw_gid)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _control(folder: Path, *arguments: str | Path) -> None:
+    program = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[-1]
+    _run([program, "-D", folder / "data", *arguments], folder, account(folder))
 
 
 def _run(command: Sequence[str | Path], folder: Path, rights: dict[str, object]) -> None:

@@ -7,15 +7,17 @@ and the same command continues; a second Ctrl-C kills.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
-from search import processes
+from search import places, processes, trust
 from search.commands import arguments as common
-from search.devices import describe, share, visible
+from search.devices import Place, describe, share, visible
+from search.launcher import Launcher
 from search.machine import cores, memory
 from search.plan import checked
-from search.reach import reach
 from search.settings import Settings
 from search.shutdown import Shutdown
+from spaces.spec import StudySpec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,12 +44,48 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     workers = share(devices, settings.per_gpu.value, settings.workers.value, cores(), memory())
     shutdown = Shutdown()
     with shutdown.listening(), processes.registered(settings.state.value, "run"):
-        reached = reach(settings)
+        launcher = _launcher(spec, settings, workers)
         try:
-            from search.search import Search
-
-            search = Search.open(spec, reached, settings, arguments.branch, arguments.accept_code)
-            search.run(workers, describe(workers, devices.notes), shutdown)
+            if not arguments.branch:  # whose study may get another name
+                launcher.warm()
+            _search(spec, arguments, settings, launcher, describe(workers, devices.notes), shutdown)
         finally:
-            reached.release()
+            launcher.kill()
     return 0
+
+
+def _search(
+    spec: StudySpec,
+    arguments: argparse.Namespace,
+    settings: Settings,
+    launcher: Launcher,
+    description: Sequence[str],
+    shutdown: Shutdown,
+) -> None:
+    """Open the study and let the workers search it."""
+    from search.postgres.connection import expect_room  # SQLAlchemy and Optuna, while the workers import Keras
+    from search.reach import reach
+    from search.search import Search
+
+    reached = reach(settings)
+    try:
+        search = Search.open(spec, reached, settings, arguments.branch, arguments.accept_code)
+        expect_room(search.storage.engine, len(launcher.places))
+        if search.study.name != spec.study:
+            launcher = _launcher(search.study.spec, settings, launcher.places)
+        search.run(launcher, description, shutdown)
+    finally:
+        reached.release()
+
+
+def _launcher(spec: StudySpec, settings: Settings, workers: Sequence[Place]) -> Launcher:
+    """Return what starts the workers of a study; none is started yet."""
+    environment = {**settings.environment, "SEARCH_STATE": str(settings.state.value)}
+    if settings.storage.value is not None:
+        environment["SEARCH_STORAGE"] = settings.storage.value
+    environment["SEARCH_LOG_LEVEL"] = "info"
+    # The file that this process has read, not what somebody writes into the database meanwhile.
+    environment["SEARCH_ALLOW"] = trust.fingerprint(spec)
+    logs = places.logs(settings.state.value, spec.study)
+    # A loop of one's own may do without Keras, and starts in a tenth of the time.
+    return Launcher(spec.study, workers, logs, environment, keras=spec.trainer.kind != "loop")

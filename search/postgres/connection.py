@@ -12,7 +12,7 @@ from search.postgres.queries import query
 from search.postgres.silence import limit_waits
 from search.postgres.url import hidden, normalise, session_options
 
-__all__ = ["connect", "engine_options", "explain", "hidden", "is_outage", "normalise"]
+__all__ = ["connect", "engine_options", "expect_room", "explain", "hidden", "is_outage", "normalise"]
 
 limit_waits()
 
@@ -74,6 +74,19 @@ def connect(url: str, application: str = "search") -> sqlalchemy.Engine:
         engine.dispose()
         raise
     return engine
+
+
+def expect_room(engine: sqlalchemy.Engine, workers: int) -> None:
+    """Raise InputError unless the server has connections for so many workers, and for who started them."""
+    with engine.connect() as connection:
+        room = connection.execute(query("room")).scalar_one()
+    if workers + 1 > room:
+        raise InputError(
+            f"{workers} workers need {workers + 1} connections to the database, one each and one for this command; "
+            f"it allows {room}.",
+            f"Ask for at most {room - 1} workers (--workers, --per-gpu), or raise the server's max_connections or the "
+            "limit of the role or the database.",
+        )
 
 
 def _expect_locks_to_work(connection: sqlalchemy.Connection, url: str) -> None:

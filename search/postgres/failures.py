@@ -49,6 +49,8 @@ _REFUSALS = (
     ("invalid port number", "Check the port in the URL."),
     ("invalid sslmode value", "Use one of disable, allow, prefer, require, verify-ca, verify-full."),
 )
+# The same holds for a server whose max_connections, or whose limit for this role or database, is reached.
+_FULL = ("too many clients", "connection slots", "too many connections")
 _CODES = {
     "28P01": "Check the user name and the password.",
     "28000": "Check the user name, and whether the role may log in.",
@@ -71,6 +73,13 @@ def is_outage(error: BaseException) -> bool:
     return passing
 
 
+def is_full(error: BaseException) -> bool:
+    """Whether the server runs, but has no connection left for us."""
+    return any(
+        isinstance(link, psycopg2.Error) and any(words in str(link) for words in _FULL) for link in _chain(error)
+    )
+
+
 def is_cut(error: sqlalchemy.exc.DBAPIError) -> bool:
     """Whether the error ended the connection, and with it all locks that the connection held."""
     return error.connection_invalidated or not _code(error)
@@ -84,6 +93,11 @@ def explain(error: BaseException, url: str) -> SearchError:
         way_out = _refusal(link)
         if way_out is not None:
             return InputError(f"The database at {hidden(url)} refused: {text}", way_out)
+    if is_full(error):
+        return StorageUnavailable(
+            f"The database at {hidden(url)} has no free connection: {text}",
+            "Wait until other clients leave it, or raise its max_connections: each worker needs one.",
+        )
     if is_outage(error):
         return StorageUnavailable(
             f"The database at {hidden(url)} can't be reached: {text}",

@@ -13,7 +13,7 @@ import psycopg2
 
 from search.errors import StorageUnavailable
 from search.postgres.account import run
-from search.postgres.failures import explain, is_outage
+from search.postgres.failures import explain, is_full, is_outage
 from search.postgres.places import PORT, Places
 from search.postgres.silence import limit_waits
 
@@ -26,7 +26,6 @@ _STOP = 60.0
 _PAUSE = 0.02
 
 _BUSY = ("starting up", "shutting down", "recovery", "not yet accepting", "timeout expired")
-_FULL = ("too many clients", "connection slots")
 # The background processes of a killed server hold its shared memory for a moment longer.
 _NOT_YET = ("is still in use", "lock file")
 
@@ -51,7 +50,7 @@ def answer(places: Places) -> Answer:
         return Answer.READY  # another process was faster
     except psycopg2.Error as error:
         text = str(error)
-        if any(words in text for words in _FULL):
+        if is_full(error):
             return Answer.READY
         if any(words in text for words in _BUSY):
             return Answer.BUSY

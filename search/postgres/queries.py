@@ -23,6 +23,7 @@ Name = Literal[
     "unlock_shared",
     "wait_at_most",
     "session",
+    "room",
     "who_am_i",
     "evict",
     "holders",
@@ -35,6 +36,7 @@ Name = Literal[
     "survey",
     "record_parameters",
     "record_attributes",
+    "make_study",
     "hold_study",
     "hold_trials",
 ]

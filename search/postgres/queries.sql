@@ -60,6 +60,16 @@ SELECT set_config('lock_timeout', :wait, true)
 -- The server process behind this connection; not the one that a pooler told of when we connected.
 SELECT pg_backend_pid()
 
+-- name: room
+-- The most connections that our role can have to this database at once, if nobody else has any.
+SELECT least(
+    current_setting('max_connections')::integer - CASE WHEN rolsuper THEN 0 ELSE
+        current_setting('superuser_reserved_connections')::integer
+        + coalesce(current_setting('reserved_connections', true)::integer, 0) END,
+    CASE WHEN rolsuper OR rolconnlimit < 0 THEN NULL ELSE rolconnlimit END,
+    CASE WHEN rolsuper OR datconnlimit < 0 THEN NULL ELSE datconnlimit END)
+FROM pg_roles, pg_database WHERE rolname = current_user AND datname = current_database()
+
 -- name: who_am_i
 -- The server process behind this connection, and since when, so that it can be recognised after its connection is lost.
 SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()
@@ -160,6 +170,17 @@ SELECT trial_id, key, value
 FROM trials, unnest(CAST(:keys AS text[]), CAST(:values AS text[])) AS given (key, value)
 WHERE trial_id = :trial_id AND state = 'RUNNING'
 ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json
+
+-- name: make_study
+-- Makes a study with an attribute of ours at once, by which it is known from one that somebody else made.
+WITH made AS (
+    INSERT INTO studies (study_name) VALUES (:name) RETURNING study_id
+), directed AS (
+    INSERT INTO study_directions (study_id, direction, objective)
+    SELECT study_id, CAST(direction AS studydirection), objective - 1
+    FROM made, unnest(CAST(:directions AS text[])) WITH ORDINALITY AS given (direction, objective)
+)
+INSERT INTO study_user_attributes (study_id, key, value_json) SELECT study_id, :key, :value FROM made
 
 -- name: hold_study
 -- Keeps others from adding anything to a study until the end of the transaction.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from search.errors import InputError, SearchError, StorageUnavailable
-from search.postgres.connection import connect, engine_options, explain, hidden, is_outage, normalise
+from search.postgres.connection import connect, engine_options, expect_room, explain, hidden, is_outage, normalise
 from search.postgres.failures import Superseded
 
 SECRET = "p@ss:w/o#r%d{}"
@@ -161,6 +161,20 @@ def test_a_server_that_is_not_there_is_unavailable(debian: str) -> None:
     assert_nothing_leaks(str(caught.value))
     with pytest.raises(StorageUnavailable):
         connect("postgresql://u:p@no-such-host.invalid/d")
+
+
+def test_the_connections_of_a_limited_role_are_counted(debian: str) -> None:
+    admin = connect(debian)
+    with admin.begin() as connection:
+        connection.execute(sqlalchemy.text("CREATE ROLE few LOGIN PASSWORD 'few' CONNECTION LIMIT 3"))
+    engine = connect(make_url(debian).set(username="few", password="few").render_as_string(hide_password=False))
+    expect_room(engine, 2)
+    with pytest.raises(InputError, match=r"3 workers need 4 connections.*it allows 3"):
+        expect_room(engine, 3)
+    expect_room(admin, 99)  # max_connections, for a superuser
+    with pytest.raises(InputError, match="it allows 100"):
+        expect_room(admin, 100)
+    engine.dispose(), admin.dispose()
 
 
 def test_a_missing_right_is_the_users_to_change(debian: str) -> None:
