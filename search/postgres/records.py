@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy
 
+from search.postgres.failures import Superseded
 from search.postgres.locks import Kind
 from search.postgres.queries import Name, query
 
@@ -43,7 +44,7 @@ def record_epoch(
     """Record the metrics of one epoch (1-based); a repeated epoch replaces the earlier one. NaN and inf are fine.
 
     `objective` names the metric that pruners judge by, stored as Optuna's intermediate value of that step too.
-    Raises KeyError when the trial isn't there any more, since its study was deleted.
+    Raises Superseded when the trial has ended, and KeyError when it isn't there any more, since its study was deleted.
     """
     judged = None if objective is None else float(metrics[objective])
     parameters = {
@@ -56,8 +57,10 @@ def record_epoch(
     }
     with engine.begin() as connection:
         recorded = connection.execute(query("record_epoch"), parameters).rowcount
-    if metrics and recorded == 0 and state(engine, trial_id) is None:
-        raise KeyError(f"there is no trial id {trial_id}")
+    if metrics and recorded == 0:
+        if state(engine, trial_id) is None:
+            raise KeyError(f"there is no trial id {trial_id}")
+        raise Superseded(trial_id)  # while we were cut off, somebody else has brought it to its end
 
 
 def _kind(value: float) -> str:
@@ -65,6 +68,14 @@ def _kind(value: float) -> str:
     if math.isnan(value):
         return "NAN"
     return "FINITE" if math.isfinite(value) else "INF_POS" if value > 0 else "INF_NEG"
+
+
+def make_study(engine: sqlalchemy.Engine, name: str, directions: Sequence[str], attribute: tuple[str, Any]) -> None:
+    """Make a study with one user attribute (key, JSON value). Directions are Optuna's names: MINIMIZE, MAXIMIZE."""
+    key, value = attribute
+    given = {"name": name, "directions": list(directions), "key": key, "value": json.dumps(value)}
+    with engine.begin() as connection:
+        connection.execute(query("make_study"), given)
 
 
 def record_parameters(engine: sqlalchemy.Engine, trial_id: int, parameters: Sequence[Parameter]) -> None:

@@ -23,7 +23,7 @@ from spaces.reader import parse
 from spaces.spec import StudySpec, difference, digest
 
 SPEC = "search:spec"  # {text, file, folder, digest, seed}: what a worker needs to join
-BUDGET = "search:budget"  # {trials, time}: read at every claim, so that it may grow while workers run
+BUDGET = "search:budget"  # {trials, time}: read at every claim, so that it may grow; there from the first moment
 DATA = "search:data"  # the fingerprint of the data that the values belong to
 UNREAD = "search:unread"  # parameters that the trainer was seen not to read
 BRANCH = "-branch-"
@@ -158,7 +158,7 @@ def _existing(storage: Storage, name: str) -> optuna.Study | None:
 def _foreign(name: str) -> InputError:
     return InputError(
         f"study {name!r} exists in this storage but was not made from a space file, so it can't be continued",
-        "give `study:` another name",
+        "give `study:` another name; look at it, or delete it, with: python -m search dashboard --allow-edit",
     )
 
 
@@ -167,9 +167,8 @@ def _directions(study: optuna.Study) -> list[str]:
 
 
 def _half_made(study: optuna.Study) -> bool:
-    """Say whether its maker was killed before the study was complete: nothing has been tried in it."""
-    waiting = optuna.trial.TrialState.WAITING
-    return SPEC not in study.user_attrs and all(t.state == waiting for t in study.get_trials(deepcopy=False))
+    """Say whether it is one of ours, but its maker was killed before it was complete: nobody has joined it."""
+    return SPEC not in study.user_attrs and BUDGET in study.user_attrs
 
 
 def _unknown(storage: Storage, name: str) -> str:
@@ -203,18 +202,20 @@ def _create(storage: Storage, spec: StudySpec, code: Code | None) -> Study:
 
 
 def _make(storage: Storage, spec: StudySpec, name: str) -> optuna.Study:
-    study = optuna.create_study(
-        study_name=name,
-        storage=storage.backend,
-        directions=[objective.direction for objective in spec.objectives],
-        load_if_exists=True,  # one that was killed half-made
-    )
+    if _existing(storage, name) is None:  # else its maker was killed
+        directions = [objective.direction.upper() for objective in spec.objectives]
+        records.make_study(storage.engine, name, directions, (BUDGET, _budget(spec)))
+    study = optuna.load_study(study_name=name, storage=storage.backend)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([objective.metric for objective in spec.objectives])
     if baseline := priors(spec.space):
         study.enqueue_trial(baseline, skip_if_exists=True)
     return study
+
+
+def _budget(spec: StudySpec) -> dict[str, Any]:
+    return {"trials": spec.budget.trials, "time": spec.budget.time}
 
 
 def _seed(spec: StudySpec) -> int:
@@ -224,7 +225,7 @@ def _seed(spec: StudySpec) -> int:
 def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None) -> None:
     if code is not None:
         study.set_user_attr(CODE, dict(code))
-    study.set_user_attr(BUDGET, {"trials": spec.budget.trials, "time": spec.budget.time})
+    study.set_user_attr(BUDGET, _budget(spec))
     study.set_user_attr(  # last: it is what makes the study one of ours
         SPEC,
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import commands
@@ -19,7 +20,7 @@ from search.study.storage import make_schema, open_storage, shared_storage
     ids=["older", "newer"],
 )
 def test_tables_of_another_optuna_are_refused_with_the_way_out_and_left_as_they_are(
-    tmp_path: Path, version: str, way_out: str
+    tmp_path: Path, version: str, way_out: str, record_property: Callable[[str, object], None]
 ) -> None:
     with commands.project(tmp_path) as folder:
         embedded = server.ensure(folder / ".search")
@@ -36,5 +37,8 @@ def test_tables_of_another_optuna_are_refused_with_the_way_out_and_left_as_they_
                     connection.execute(sqlalchemy.text("SELECT version_num FROM alembic_version")).scalar() == version
                 )
             engine.dispose()
+            record_property(
+                "fault", ("tables of an older or newer Optuna", 1, "refused with the way out, left as they are")
+            )
         finally:
             embedded.release()

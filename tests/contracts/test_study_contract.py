@@ -6,7 +6,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from uuid import uuid4
@@ -25,7 +25,7 @@ from search.study import claim
 from search.study.claim import Claims
 from search.study.history import look
 from search.study.storage import Storage, open_storage
-from search.study.study import Study, load, load_of, newest, open_study
+from search.study.study import BUDGET, Study, load, load_of, newest, open_study
 from search.study.trial import OwnedTrial, take
 
 State = optuna.trial.TrialState
@@ -159,8 +159,8 @@ def test_nothing_is_copied_when_the_values_mean_something_else(storages: Any, na
 
 def test_a_study_whose_maker_was_killed_is_made_whole(storages: Any, name: str) -> None:
     storage = storages()
-    half = optuna.create_study(study_name=name, storage=storage.backend)
-    half.enqueue_trial({"x": 0.5})
+    records.make_study(storage.engine, name, ["MINIMIZE"], (BUDGET, {"trials": 4, "time": None}))
+    optuna.load_study(study_name=name, storage=storage.backend).enqueue_trial({"x": 0.5})
     study = open_study(storage, spec_of(toy(name, x="float: [0.0, 1.0], prior: 0.5")))
     assert study.told == f"new study {name!r}"
     trials = [trained(claimed(Claims(study))) for _ in range(4)]
@@ -168,17 +168,33 @@ def test_a_study_whose_maker_was_killed_is_made_whole(storages: Any, name: str) 
     assert trials[0].parameters["x"] == 0.5
 
 
-@pytest.mark.parametrize("directions", [["minimize"], ["maximize"], ["minimize", "minimize"]])
-def test_a_study_made_by_plain_optuna_is_refused(storages: Any, name: str, directions: list[str]) -> None:
+PLAIN: dict[str, Callable[[optuna.Study], object]] = {
+    "empty": lambda study: None,
+    "with a trial that waits": lambda study: study.enqueue_trial({"x": 0.5}),
+    "with a trial that was trained": lambda study: study.tell(study.ask(), 1.0),
+}
+
+
+@pytest.mark.parametrize("fill", PLAIN.values(), ids=PLAIN)
+def test_a_study_made_by_plain_optuna_is_refused_and_left_as_it_is(
+    storages: Any, name: str, fill: Callable[[optuna.Study], object], record_property: Any
+) -> None:
     storage = storages()
-    plain = optuna.create_study(study_name=name, storage=storage.backend, directions=directions)
-    if directions == ["minimize"]:
-        plain.tell(plain.ask(), 1.0)
-    with pytest.raises(InputError, match="not made from a space file"):
+    plain = optuna.create_study(study_name=name, storage=storage.backend)
+    fill(plain)
+    storage.backend.refresh()
+    before = [(trial.state, trial.params) for trial in plain.trials]
+    refused = r"not made from a space file.*\n.*give `study:` another name; look at it, or delete it"
+    with pytest.raises(InputError, match=refused):
         open_study(storage, spec_of(toy(name)))
-    if directions == ["minimize"]:
-        with pytest.raises(InputError, match="not made from a space file"):
-            load(storage, name)
+    with pytest.raises(InputError, match=refused):
+        load(storage, name)
+    storage.backend.refresh()
+    assert (plain.user_attrs, plain.metric_names) == ({}, None)
+    assert [(trial.state, trial.params) for trial in plain.trials] == before
+    record_property(
+        "fault", ("a study of that name made by plain Optuna", 1, "refused with the way out, left as it is")
+    )
 
 
 def test_the_newest_study_is_one_that_was_made_from_a_space_file(storages: Any, name: str) -> None:
