@@ -129,18 +129,26 @@ def share(path: Path) -> int:
 
 def unused(path: Path) -> bool:
     """Whether no process has a share of the lock file; only asked while `start_lock` keeps new ones out."""
-    handle = _open(path)
+    handle = attempt(path, create=True)
+    if handle is not None:
+        os.close(handle)
+    return handle is not None
+
+
+def attempt(path: Path, create: bool = False) -> int | None:
+    """Hold the lock file alone and return its descriptor, which gives it back when closed; None if others have it."""
+    handle = _open(path, create)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    finally:
         os.close(handle)
-    return True
+        return None
+    return handle
 
 
-def _open(path: Path) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)  # Python closes it in programs we start
+def _open(path: Path, create: bool = True) -> int:
+    flags = os.O_RDWR | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
+    handle = os.open(path, flags, 0o600)  # Python closes it in programs we start
     if os.geteuid() == 0:
         owner = path.parent.stat()  # root visiting an ordinary user's project must not lock the user out
         os.fchown(handle, owner.st_uid, owner.st_gid)

@@ -4,6 +4,7 @@ STATE/postgres/data        PostgreSQL's data
                socket      the Unix socket; there is no network port
                start.lock  held while somebody starts or stops the server
                users.lock  shared by every process that uses it; the kernel forgets those that are killed
+               watcher.lock held by the process that stops it once all of them were killed
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from search.postgres import data, postmaster
 from search.postgres.places import PORT, Places, locate, locked, share, unused
 from search.postgres.postmaster import NAME, Answer
 from search.postgres.programs import usable
+from search.postgres.watcher import dismiss, watch_over
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _LIVE: weakref.WeakSet[Server] = weakref.WeakSet()
@@ -109,7 +111,7 @@ def stop(state: Path, *, user: str | None = None) -> bool:
             return False
         with locked(places.start_lock):
             places.stopped.touch()
-            return postmaster.stop(places)
+            return _stop(places)
 
 
 def running(state: Path, *, user: str | None = None) -> bool:
@@ -126,6 +128,7 @@ def exists(state: Path, *, user: str | None = None) -> bool:
 
 
 def _start(places: Places, binaries: Path) -> None:
+    watch_over(places.root)  # first: we may be killed as soon as the server is launched
     if postmaster.answer(places) is Answer.READY:
         return
     if postmaster.process(places) is None:
@@ -134,7 +137,13 @@ def _start(places: Places, binaries: Path) -> None:
 
 
 def _stop_if_unused(places: Places) -> bool:
-    return unused(places.users_lock) and postmaster.stop(places)
+    return unused(places.users_lock) and _stop(places)
+
+
+def _stop(places: Places) -> bool:
+    stopped = postmaster.stop(places)
+    dismiss(places.root)
+    return stopped
 
 
 @contextlib.contextmanager

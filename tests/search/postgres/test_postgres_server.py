@@ -344,7 +344,7 @@ def test_a_full_disk_is_told_as_such() -> None:
             with pytest.raises(StorageUnavailable, match="No space left"):
                 server.ensure(small / "state")
         finally:
-            subprocess.run(["umount", str(small)], check=True)
+            until(lambda: subprocess.run(["umount", str(small)], capture_output=True).returncode == 0)
 
 
 def test_a_number_without_an_account_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -432,3 +432,61 @@ def test_the_settings_of_a_newer_release_reach_an_old_folder(project: Project, m
     assert other.tell("sql SHOW max_connections") == [["77"]]
     other.leave()
     assert held.release() is True
+
+
+def watchers(project: Project) -> list[psutil.Process]:
+    """The processes that watch over this project's server."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if "search.postgres.watcher" in process.cmdline() and str(project.folder) in process.cmdline()[-1]:
+                found.append(process)
+    return found
+
+
+def test_a_server_whose_users_were_all_killed_at_once_stops(project: Project) -> None:
+    users = [project.user() for _ in range(3)]
+    for user in users:
+        user.said()
+    data_folder, socket = project.state / "postgres" / "data", project.state / "postgres" / "socket"
+    assert len(project.postmasters()) == 1
+    assert list(socket.iterdir()) != []
+    for user in users:
+        user.process.kill()
+    until(lambda: not processes_in(project.folder), seconds=10)
+    assert list(socket.iterdir()) == []
+    assert not (data_folder / "postmaster.pid").exists()
+    until(lambda: not watchers(project), seconds=10)
+
+
+def test_one_watcher_is_nobodys_child_and_ends_with_the_server(project: Project) -> None:
+    users = [project.user() for _ in range(3)]
+    for user in users:
+        user.said()
+    until(lambda: len(watchers(project)) == 1)
+    (watcher,) = watchers(project)
+    assert watcher.ppid() not in {os.getpid(), *(user.process.pid for user in users)}
+    assert os.getsid(watcher.pid) not in {os.getsid(0), *(os.getsid(user.process.pid) for user in users)}
+    assert watcher.terminal() is None
+    if Path("/proc").exists():
+        assert {os.readlink(f"/proc/{watcher.pid}/fd/{number}") for number in (0, 1, 2)} == {os.devnull}
+    for user in users:
+        user.leave()
+    assert processes_in(project.folder) == []
+    until(lambda: not watchers(project), seconds=10)
+
+
+def test_whoever_comes_after_everybody_was_killed_keeps_the_server(project: Project) -> None:
+    before = project.user()
+    before.said()
+    for turn in range(4):
+        before.process.kill()
+        time.sleep(0.3 * turn)  # the watcher looks at another moment of this each time
+        user = project.user()
+        user.said()
+        time.sleep(1.2)
+        assert user.tell("sql SELECT 1") == [[1]]
+        assert len(watchers(project)) == 1
+        before = user
+    before.kill()
+    until(lambda: not processes_in(project.folder), seconds=10)
