@@ -19,9 +19,10 @@ POLL = 0.05  # seconds between two looks at whether a process has ended
 
 @contextmanager
 def registered(state: Path, verb: str) -> Iterator[None]:
-    """Leave this process' pid below the state folder while the block runs."""
+    """Leave this process' pid below the state folder while the block runs; what killed ones left there is removed."""
     folder = places.processes(state)
     folder.mkdir(parents=True, exist_ok=True)
+    running(state)
     path = folder / f"{os.getpid()}.json"
     aside = path.with_suffix(".partial")  # whoever read it half-written would take us for dead and remove it
     aside.write_text(json.dumps({"verb": verb, "created": psutil.Process().create_time()}))
@@ -46,6 +47,9 @@ def running(state: Path) -> list[tuple[psutil.Process, str]]:
             found.append((process, str(left["verb"])))
         else:
             path.unlink(missing_ok=True)
+    for aside in places.processes(state).glob("*.partial"):
+        if not psutil.pid_exists(int(aside.stem)):
+            aside.unlink(missing_ok=True)
     return found
 
 

@@ -51,6 +51,8 @@ def prepare(places: Places, binaries: Path) -> None:
         _refuse_other_version(places, version)
     else:
         _make(places, binaries)
+    for abandoned in (*places.root.glob(".*.conf.*"), *places.root.glob(".host.json.*")):
+        abandoned.unlink()  # by a process that was killed while it wrote a file
     names = {places.account.name, pwd.getpwuid(0).pw_name, pwd.getpwuid(os.geteuid()).pw_name}
     files = {"hba_file": places.root / "pg_hba.conf", "ident_file": places.root / "pg_ident.conf"}
     # One line and no other: no network, no password that could leak, and nobody but these accounts.

@@ -94,6 +94,21 @@ def test_a_stranger_with_an_old_number_is_left_alone(tmp_path: Path) -> None:
     assert processes.stop(tmp_path, patience=1) == (0, 0)
 
 
+def test_whoever_registers_removes_what_killed_processes_left(
+    start: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = start("run", "alone")
+    alive = start("worker", "alone")
+    process.kill()
+    process.wait()
+    folder = places.processes(tmp_path)
+    (folder / f"{process.pid}.partial").write_text("ha")
+    (folder / f"{alive.pid}.partial").write_text("ha")
+    with processes.registered(tmp_path, "run"):
+        names = {path.name for path in folder.iterdir()}
+    assert names == {f"{alive.pid}.json", f"{alive.pid}.partial", f"{os.getpid()}.json"}
+
+
 def test_a_process_that_is_just_registering_is_not_taken_for_a_dead_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
