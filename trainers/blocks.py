@@ -86,10 +86,15 @@ def _average_of_real(x: Any, mask: Any) -> Any:
     return ops.sum(x * real, axis=1) / ops.maximum(ops.sum(real, axis=1), 1)
 
 
-def output(x: Any, data: Data) -> Any:
-    """Add the last layer: logits (n, classes), or predictions (n, 1) in the unit of the labels; always float32."""
+def output(x: Any, data: Data, params: Mapping[str, Any]) -> Any:
+    """Add the last layer: logits (n, classes), or predictions (n, 1) in the unit of the labels; always float32.
+
+    Predictions that a Poisson loss judges are above 0.
+    """
     if data.classes is not None:
         return keras.layers.Dense(data.classes, dtype="float32", name="logits")(x)
     x = keras.layers.Dense(1, dtype="float32")(x)
     # The network works on standardized targets, whatever their unit.
-    return keras.layers.Rescaling(data.target_deviation, offset=data.target_mean, dtype="float32", name="prediction")(x)
+    x = keras.layers.Rescaling(data.target_deviation, offset=data.target_mean, dtype="float32", name="prediction")(x)
+    counts = params.get("loss") in ("poisson", {"poisson": {}}, {"poisson": None})
+    return keras.layers.Activation("softplus", dtype="float32")(x) if counts else x

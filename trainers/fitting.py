@@ -14,7 +14,9 @@ from trainers.data import Data, DataError
 from trainers.data.data import FIRST_CATEGORY, Array
 from trainers.data.moments import Moments
 from trainers.words.preprocessing import TABLE_PREPROCESSING
-from trainers.words.reading import one_word
+from trainers.words.reading import one_word, read
+
+PARTS = ("missing", "clip", "log", "scale", "discretize")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Fitted:
     """What was learned of the numeric features, each (features,) float32; None: that step is left out.
 
     In this order: NaN becomes `fill`; `absent` are the positions that had NaN; values end at `low` and `high`; where
-    `log` is true they become sign(x) * log(1 + |x|); then (x - mean) / sqrt(variance), or x * factor + offset.
+    `log` is true they become sign(x) * log(1 + |x|); then (x - mean) / sqrt(variance), or x * factor + offset, or one
+    of the bins between the edges in `bins`, a tuple for each feature.
     """
 
     fill: Array | None = None
@@ -33,6 +36,7 @@ class Fitted:
     mean: Array | None = None
     variance: Array | None = None
     rescale: tuple[float, float] | None = None
+    bins: tuple[tuple[float, ...], ...] | None = None
 
 
 def numbers(data: Data) -> list[int]:
@@ -50,7 +54,7 @@ def fit(words: Mapping[str, Any], data: Data, steps: bool = False) -> Fitted:
 
     `steps`: examples (n, steps) are sequences of one feature, not rows of a table. Raises DataError.
     """
-    return _fit(data, json.dumps({name: words.get(name) for name in ("missing", "clip", "log", "scale")}), steps)
+    return _fit(data, json.dumps({name: words.get(name) for name in PARTS}), steps)
 
 
 @lru_cache(maxsize=64)
@@ -68,6 +72,8 @@ def _fit(data: Data, text: str, steps: bool) -> Fitted:
     x = x if low is None and high is None else np.clip(x, low, high)
     log = _logged(words.get("log"), data, x.shape[1])
     x = x if log is None else np.where(log, np.sign(x) * np.log1p(np.abs(x)), x)
+    if words.get("discretize") is not None:
+        return Fitted(fill, absent, low, high, log, bins=_bins(words["discretize"], x))
     if exact is not None and low is None and high is None:
         exact = exact if fill is None else exact.filled(fill)
         return Fitted(
@@ -171,6 +177,12 @@ def _scale(word: Any, x: Array) -> dict[str, Any]:
         least, most = np.nanmin(x, axis=0), np.nanmax(x, axis=0)
         return {"mean": least.astype(np.float32), "variance": _not_zero((most - least) ** 2)}
     return {"mean": np.nanmean(x, axis=0).astype(np.float32), "variance": _not_zero(np.nanvar(x, axis=0))}
+
+
+def _bins(word: Mapping[str, Any], x: Array) -> tuple[tuple[float, ...], ...]:
+    """Return the edges between bins that hold equally many values of each feature; fewer where values are equal."""
+    shares = np.linspace(0.0, 1.0, read(_kind("discretize"), word)["bins"] + 1)[1:-1]
+    return tuple(tuple(map(float, np.unique(np.nanquantile(column, shares).astype(np.float32)))) for column in x.T)
 
 
 def _not_zero(variance: Array) -> Array:

@@ -36,4 +36,4 @@ def build(params: Mapping[str, Any], data: Data, folder: Path = Path()) -> keras
     x = blocks.stack(x, default if words["layers"] is None else words["layers"], default="conv")
     x = blocks.head(x, words["head"])
     x = blocks.stack(x, words["dense"], default="dense", name="dense")
-    return keras.Model(inputs, blocks.output(x, data))
+    return keras.Model(inputs, blocks.output(x, data, params))

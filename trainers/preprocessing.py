@@ -116,6 +116,12 @@ def _numbers(x: Any, fitted: Fitted) -> Any:
 
 
 def _scaled(x: Any, fitted: Fitted) -> Any:
+    if fitted.bins is not None:
+        columns = [
+            keras.layers.Discretization(edges, output_mode="one_hot", dtype="float32")(x[:, position : position + 1])
+            for position, edges in enumerate(fitted.bins)
+        ]
+        return columns[0] if len(columns) == 1 else keras.layers.Concatenate(dtype="float32")(columns)
     if fitted.mean is not None:
         return keras.layers.Normalization(mean=fitted.mean, variance=fitted.variance, dtype="float32")(x)
     if fitted.rescale is not None:

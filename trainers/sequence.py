@@ -39,4 +39,4 @@ def build(params: Mapping[str, Any], data: Data) -> keras.Model:
     x = blocks.stack(x, words["layers"], default="gru", mask=real)
     x = blocks.head(x, words["head"], mask=real)
     x = blocks.stack(x, words["dense"], default="dense", name="dense")
-    return keras.Model(inputs, blocks.output(x, data))
+    return keras.Model(inputs, blocks.output(x, data, params))

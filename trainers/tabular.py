@@ -24,4 +24,4 @@ def build(params: Mapping[str, Any], data: Data) -> keras.Model:
     inputs = keras.Input(data.input_shape)
     x = preprocessing.table(inputs, params, data)
     x = blocks.stack(x, words["layers"], default="dense")
-    return keras.Model(inputs, blocks.output(x, data))
+    return keras.Model(inputs, blocks.output(x, data, params))

@@ -57,6 +57,12 @@ def loss(words: Mapping[str, Any], answers: Answers) -> keras.losses.Loss:
             return kinds.CategoricalFocalCrossentropy(**options, from_logits=from_logits, label_smoothing=smoothing)
         case "hinge":
             return kinds.Hinge() if binary else kinds.CategoricalHinge()
+        case "squared_hinge":
+            return kinds.SquaredHinge()
+        case "cosine_similarity":
+            if answers.form == "one":
+                raise ValueError(f"the loss '{name}' wants two outputs or more")
+            return kinds.CosineSimilarity()
         case "generalized_crossentropy":
             if answers.form != "sparse":
                 raise ValueError(f"the loss '{name}' wants three classes or more, and no mixed labels")

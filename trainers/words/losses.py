@@ -19,6 +19,16 @@ _FOCAL = (
 _CROSSENTROPY = Word("crossentropy", Options(), "keras.losses.CategoricalCrossentropy", "The usual one.")
 _FOCAL_WORD = Word("focal", Options(_FOCAL), "keras.losses.CategoricalFocalCrossentropy", "Hard examples count more.")
 
+_SQUARED_HINGE = Word(
+    "squared_hinge", Options(), "keras.losses.SquaredHinge", "The squared margin of each class against all others."
+)
+_COSINE = Word(
+    "cosine_similarity",
+    Options(),
+    "keras.losses.CosineSimilarity",
+    "The angle between outputs and labels, whatever their length (two outputs or more).",
+)
+
 LOSSES: dict[Task, tuple[Word, ...]] = {
     "classification": (
         _CROSSENTROPY,
@@ -30,8 +40,10 @@ LOSSES: dict[Task, tuple[Word, ...]] = {
             "Bears wrong labels (three classes or more).",
         ),
         Word("hinge", Options(), "keras.losses.CategoricalHinge", "The margin between the right and the best other."),
+        _SQUARED_HINGE,
+        _COSINE,
     ),
-    "multi_label": (_CROSSENTROPY, _FOCAL_WORD),
+    "multi_label": (_CROSSENTROPY, _FOCAL_WORD, _SQUARED_HINGE, _COSINE),
     "regression": (
         Word("mse", Options(), "keras.losses.MeanSquaredError", "The usual one: squared differences."),
         Word("mae", Options(), "keras.losses.MeanAbsoluteError", "Absolute differences: bears outliers."),
@@ -44,6 +56,7 @@ LOSSES: dict[Task, tuple[Word, ...]] = {
         Word("log_cosh", Options(), "keras.losses.LogCosh", "Like huber, smooth everywhere."),
         Word("mape", Options(), "keras.losses.MeanAbsolutePercentageError", "Differences in percent of the label."),
         Word("msle", Options(), "keras.losses.MeanSquaredLogarithmicError", "Squared differences of logarithms."),
+        Word("poisson", Options(), "keras.losses.Poisson", "For counts; built-in trainers then end in a softplus."),
     ),
 }
 

@@ -96,6 +96,12 @@ TABLE_PREPROCESSING = Options(
         _CLIP,
         _LOG,
         Option("scale", OneWord(_SCALES), "standardize", "The range of the numbers."),
+        Option(
+            "discretize",
+            Options((Option("bins", Whole(2, 256), 10, "Bins per column, which hold about as many examples each."),)),
+            None,
+            "In place of `scale`: for each number a feature per bin, 1 where it is in (keras.layers.Discretization).",
+        ),
         Option("categories", CATEGORIES, "one_hot", "What categories become."),
     )
 )
