@@ -44,8 +44,8 @@ def _trainers() -> list[Section]:
         for name, words in BUILTIN.items()
     ]
     training = (
-        "The words that every trainer has but your own loop; your own `model: file.py:build` too. No word is needed for "
-        "a loss or another metric that is NaN or infinite: it always ends the trial, as `failed` (`nan`)."
+        "The words that every trainer has but your own loop; your own `model: file.py:build` too. No word is needed "
+        "for a loss or another metric that is NaN or infinite: it always ends the trial, as `failed` (`nan`)."
     )
     return [*parts, Section("Training", training, [option for option in TRAINING if option.name != "augment"])]
 
