@@ -37,20 +37,34 @@ class _Slot:
 
 @dataclass
 class Launcher:
-    """Starts one worker per place with its own environment, and looks after them. Knows processes, nothing else."""
+    """Starts one worker per place with its own environment, and looks after them. Knows processes, nothing else.
+
+    A worker warms up, then waits until its standard input ends: that is the word that there is a study to join.
+    """
 
     study: str
     places: Sequence[Place]
     logs: Path
     environment: Mapping[str, str] = field(repr=False)
+    keras: bool = False  # whether they will need Keras for certain
+    begun: bool = False  # whether there is a study to join
     slots: list[_Slot] = field(default_factory=list)
     stopping: bool = False
 
-    def start(self) -> None:
-        """Start every worker."""
+    def warm(self) -> None:
+        """Start every worker already, before it is known where the study is: importing Keras takes seconds."""
         self.logs.mkdir(parents=True, exist_ok=True)
         self.slots = [_Slot(place, self.logs / f"run-{os.getpid()}-worker-{place.rank}.log") for place in self.places]
-        self.tend()
+        for slot in self.slots:
+            self._start(slot)
+
+    def start(self) -> None:
+        """Let every worker join the study, those that come later too."""
+        self.begun = True
+        if not self.slots:
+            self.warm()
+        for slot in self.slots:
+            self._begin(slot)
 
     def tend(self) -> list[str]:
         """Notice workers that ended, start those that are due; return what a person should know.
@@ -91,25 +105,33 @@ class Launcher:
             if slot.process is not None:
                 slot.process.wait()
                 slot.process = None
+            if not self.begun:
+                slot.log.unlink(missing_ok=True)  # there was nothing to do, so there is nothing to tell
 
     def pids(self) -> list[int]:
         """Return the process ids of the workers that run."""
         return [slot.process.pid for slot in self.slots if slot.process is not None]
 
     def _start(self, slot: _Slot) -> None:
-        worker = ["-m", "search", "worker", f"--parent={os.getpid()}", "--", self.study]
+        worker = ["-m", "search", "worker", f"--parent={os.getpid()}", *["--keras"] * self.keras, "--", self.study]
         command = [sys.executable, "-X", "faulthandler", *worker]  # a segfault leaves its traceback in the log
         with slot.log.open("ab") as log:
             slot.offset = log.tell()
             slot.process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env={**self.environment, **slot.place.environment},
                 start_new_session=True,  # the terminal's Ctrl-C reaches the launcher alone, which then asks the workers
             )
         slot.started, slot.due = time.monotonic(), None
+        if self.begun:
+            self._begin(slot)
+
+    def _begin(self, slot: _Slot) -> None:
+        if slot.process is not None and slot.process.stdin is not None:
+            slot.process.stdin.close()
 
     def _ended(self, slot: _Slot, code: int) -> list[str]:
         slot.process = None

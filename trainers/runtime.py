@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -20,11 +21,14 @@ Failure = Literal["oom", "nan", "user"]
 log = logging.getLogger(__name__)
 
 
+@cache
 def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> None:
     """Import TensorFlow and Keras so that they are quiet, use `threads` threads, and take GPU memory only as needed.
 
-    Call it once, before anything imports Keras; environment variables that are already set are left alone.
+    Call it before anything imports Keras; environment variables that are already set are left alone.
     """
+    # TensorFlow leaves oneDNN's kernels off where a processor lacks AVX-512; convolutions take half the time with them.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if log_level <= logging.DEBUG else "2")
     with _quiet():

@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import socket
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from search import processes
 from search.commands import arguments as common
+from search.errors import Interrupted
 from search.plan import checked
 from search.reach import reach
 from search.settings import Settings
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the study and the storage."""
     parser.add_argument("study", help="the study's name, or your own copy of its space file")
     parser.add_argument("--parent", type=int, help="leave when this process, which started the worker, is gone")
+    parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)  # with --parent: see `_warm_up`
     parser.add_argument(
         "--allow",
         action="append",
@@ -44,6 +47,10 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     shutdown = Shutdown(arguments.parent)
     state = settings.state.value
     with shutdown.listening(), processes.registered(state, "worker"):
+        if arguments.parent is not None:
+            _warm_up(arguments.keras, settings)
+            if shutdown.asked:
+                raise Interrupted("interrupted before the study was opened")
         reached = reach(settings)
         try:
             from search.deletion import ending_with
@@ -60,6 +67,16 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         finally:
             reached.release()
     return 0
+
+
+def _warm_up(keras: bool, settings: Settings) -> None:
+    """Import what takes seconds while `run` opens the study; it has done so when the standard input ends."""
+    if keras:
+        _prepare(settings)
+    from search import worker  # noqa: F401
+    from search.study import storage  # noqa: F401
+
+    sys.stdin.read()
 
 
 def _admitted(storage: Storage, name: str, settings: Settings) -> Study:
@@ -84,7 +101,13 @@ def _worker(study: Study, settings: Settings, shutdown: Shutdown) -> Worker:
 
     facts = {"host": socket.gethostname()}
     if study.spec.trainer.kind != "loop":  # a loop may do without Keras, and starts in a tenth of the time
-        threads = settings.environment.get("TF_NUM_INTRAOP_THREADS")
-        runtime.prepare(int(threads) if threads else None, logging.getLogger().level)
+        _prepare(settings)
         facts["device"] = runtime.device_note()
     return Worker(study, settings.state.value, shutdown, facts)
+
+
+def _prepare(settings: Settings) -> None:
+    from trainers import runtime
+
+    threads = settings.environment.get("TF_NUM_INTRAOP_THREADS")
+    runtime.prepare(int(threads) if threads else None, logging.getLogger().level)
