@@ -43,10 +43,8 @@ def metric(name: str, answers: Answers) -> keras.metrics.Metric:
 
 def _of_numbers(name: str) -> keras.metrics.Metric:
     kinds = keras.metrics
-    if name in ("r2", "poisson"):
-        # Keras lets labels (n,) and outputs (n, 1) of these broadcast.
-        kind = kinds.R2Score if name == "r2" else kinds.Poisson
-        return Counted(kind(name=name), Answers("regression", "numbers", 1, from_logits=False))
+    if name == "r2":
+        return Counted(kinds.R2Score(name="r2"), Answers("regression", "numbers", 1, from_logits=False))
     made: keras.metrics.Metric = {
         "mae": kinds.MeanAbsoluteError,
         "rmse": kinds.RootMeanSquaredError,

@@ -44,7 +44,6 @@ METRICS: dict[Task, tuple[Word, ...]] = {
         Word("mape", target="keras.metrics.MeanAbsolutePercentageError", doc="Mean difference in percent."),
         Word("msle", target="keras.metrics.MeanSquaredLogarithmicError", doc="Mean squared difference of logarithms."),
         Word("log_cosh", target="keras.metrics.LogCoshError", doc="Mean logarithm of the difference's cosh."),
-        Word("poisson", target="keras.metrics.Poisson", doc="Mean loss of counts, of outputs above 0."),
         Word("r2", target="keras.metrics.R2Score", doc="Share of the variance that is explained."),
     ),
 }
