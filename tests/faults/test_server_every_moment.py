@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import commands
 import moments
+import psutil
 import pytest
 import struck
 from claimers import process, said
 from conftest import Injected
-from invariants import exact
+from invariants import OF_STUDIES, exact
+from toys import rows, soon
 
 from search.postgres import server
 
 LANES = 4
 TRIALS = 2
+STOPPED = 6  # workers that are stopped, each at another moment
+
+WRITTEN = f"SELECT study_name, trial_id, epoch, value, recorded FROM search_epochs {OF_STUDIES} ORDER BY 2, 3"
+ENDED = "SELECT trial_id, state::text, datetime_complete FROM trials JOIN studies USING (study_id) "
+ENDED += "WHERE study_name = ANY(%s) ORDER BY 1"
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +77,30 @@ def test_a_worker_whose_connection_hangs_at_any_moment_loses_nothing(
 ) -> None:
     times = everywhere(url, tmp_path, "hang", 0.5)  # the second trial, since each costs as long as a worker waits
     injected("a connection that hangs before every statement, or after a commit", times, OUTCOME)
+
+
+@pytest.mark.slow
+def test_others_go_on_without_a_worker_that_is_stopped_while_they_wait_for_it(
+    url: str, tmp_path: Path, injected: Injected
+) -> None:
+    whole = lived(url, tmp_path, "stop", {"stop-undisturbed": 0})["stop-undisturbed"]
+    possible = struck.waited_for(whole)
+    chosen = possible[:: len(possible) // STOPPED][:STOPPED]
+    strikes = {f"stop-{last}": last for last in chosen}
+    with ExitStack() as stack:
+        stopped = [
+            stack.enter_context(process(struck.lane, url, tmp_path, TRIALS, "stop", {study: last}))
+            for study, last in strikes.items()
+        ]
+        processes = [psutil.Process(child.pid) for child, _ in stopped]
+        soon(lambda: all(each.status() == psutil.STATUS_STOPPED for each in processes), patience=90)
+        lived(url, tmp_path, "stop", dict.fromkeys(strikes, 0))
+        found = rows(url, WRITTEN, list(strikes)), rows(url, ENDED, list(strikes))
+        assert {state for _, state, _ in found[1]} == {"COMPLETE"}
+        for child, pipe in stopped:
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGCONT)
+            said(pipe, 30)
+        assert (rows(url, WRITTEN, list(strikes)), rows(url, ENDED, list(strikes))) == found
+    exact(url, ["stop-undisturbed", *strikes], TRIALS, trained=2)
+    injected("SIGSTOP in a transaction or while asking", len(strikes), "others go on; once awake it writes nothing")
