@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+TOGETHER = 5.0  # seconds in which another SIGTERM is the same: a scheduler tells every process, and a run its workers
 
 
 class Shutdown:
     """Whether this process was asked to leave, by a signal or because its parent is gone."""
 
     def __init__(self, parent: int | None = None) -> None:
-        self.signals = 0
+        self._first: float | None = None  # when the first signal came
         self._parent = parent
 
     @property
     def asked(self) -> bool:
         """True once somebody wants the process to leave at the next safe point."""
-        return self.signals > 0 or (self._parent is not None and os.getppid() != self._parent)
+        return self._first is not None or (self._parent is not None and os.getppid() != self._parent)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """Take a signal: the first is remembered, the second raises KeyboardInterrupt where the process stands."""
-        self.signals += 1
-        if self.signals > 1:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+        elif number != signal.SIGTERM or now - self._first > TOGETHER:
             raise KeyboardInterrupt
 
     @contextmanager

@@ -1,20 +1,17 @@
-"""How a test puts a row into the table of faults, which `tests/conftest.py` prints; and a stage for trials to act on."""
+"""The table of faults, which `tests/conftest.py` prints, gets a row; and trials get a stage to act on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import commands
 import pytest
-from stage import Stage, stage
+from stage import Injected, Stage, Stay, stage
 from toys import soon
 
 from search.postgres import server
-
-Injected = Callable[[str, int, str], None]
 
 
 @pytest.fixture
@@ -25,14 +22,6 @@ def injected(request: pytest.FixtureRequest) -> Injected:
         request.node.user_properties.append(("fault", (fault, times, outcome)))
 
     return note
-
-
-@dataclass(frozen=True)
-class Stay:
-    """A server that stays for all tests of a module: making one takes as long as many of them."""
-
-    url: str
-    state: Path
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,17 @@ from toys import SPACE, Toy, rows, soon
 from search import places
 
 ORDINARY = ("* * checkpoint", "* * report")  # what every epoch ends with
+
+Injected = Callable[[str, int, str], None]  # notes a fault in the table: what, how often, what must come of it
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A server that stays for all tests of a module: making one takes as long as many of them."""
+
+    url: str
+    state: Path
+
 
 LOSSES = """
 SELECT number, epoch, value, param_value FROM search_epochs
@@ -56,7 +68,7 @@ class Stage(Toy):
 
     def ends(self, url: str) -> dict[int, str]:
         """Return how each trial ended, by its number."""
-        return {number: reason for number, reason in rows(url, REASONS, self.study)}
+        return dict(map(tuple, rows(url, REASONS, self.study)))
 
     def left(self) -> list[Path]:
         """Return the files that a study leaves below the state folder besides its models and logs."""

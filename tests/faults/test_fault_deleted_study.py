@@ -9,8 +9,8 @@ from pathlib import Path
 
 import commands
 import pytest
-from conftest import Injected
 from dashboards import dashboard
+from stage import Injected
 from toys import Toy, ended, rows, soon, toy
 
 from search import places

@@ -10,8 +10,8 @@ import commands
 import moments
 import pytest
 from claimers import process, said
-from conftest import Injected
 from invariants import exact
+from stage import Injected
 
 from search.postgres import server
 

@@ -9,8 +9,8 @@ import commands
 import moments
 import psutil
 import pytest
-from conftest import Injected
 from invariants import exact
+from stage import Injected
 from toys import Toy, ended, soon, toy
 
 from search.postgres import server

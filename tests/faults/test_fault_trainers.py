@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Injected, Stay
-from stage import Stage
+from stage import Injected, Stage, Stay
 from toys import SPACE
 
 TIMED = SPACE.replace("epochs: EPOCHS", "epochs: EPOCHS, trial_time: 4s")

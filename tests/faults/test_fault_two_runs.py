@@ -11,8 +11,8 @@ from pathlib import Path
 import commands
 import psutil
 import pytest
-from conftest import Injected
 from invariants import exact
+from stage import Injected
 from toys import Toy, ended, soon, toy
 
 from search.postgres import server
