@@ -104,6 +104,7 @@ class Launcher:
         for slot in self.slots:
             if slot.process is not None:
                 slot.process.wait()
+                self._begin(slot)  # closes the pipe
                 slot.process = None
             if not self.begun:
                 slot.log.unlink(missing_ok=True)  # there was nothing to do, so there is nothing to tell
@@ -134,6 +135,7 @@ class Launcher:
             slot.process.stdin.close()
 
     def _ended(self, slot: _Slot, code: int) -> list[str]:
+        self._begin(slot)  # closes the pipe
         slot.process = None
         name = f"worker {slot.place.rank}"
         if self.stopping or code == INTERRUPTED or (code == DONE and DONE_MARK in self._said(slot)):
