@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
-from spaces.errors import Place, Problem, did_you_mean
+from spaces.errors import Place, Problem
 from spaces.kinds import (
     Anything,
     Either,
@@ -24,9 +23,9 @@ from spaces.kinds import (
     Word,
 )
 from spaces.parameters import Branches, Choice, Fixed, Float, Int, Map, Node, Optional, Repeat
-from spaces.plain import plain
 from spaces.scalars import written
 from spaces.schema import schema
+from spaces.wording import expected, unexpected, unknown
 
 __all__ = [
     "Anything",
@@ -82,42 +81,6 @@ def check(kind: Kind, node: Node, name: str) -> list[Problem]:
     return _value(kind, node, name)
 
 
-def expected(kind: Kind) -> str:
-    """Return in words what `kind` accepts."""
-    match kind:
-        case Real() | Whole():
-            return ("a number" if isinstance(kind, Real) else "a whole number") + _between(kind)
-        case Flag():
-            return "true or false"
-        case Text():
-            return "a text"
-        case OneOf():
-            return "one of " + ", ".join(map(written, kind.values))
-        case OneWord():
-            return "one of " + ", ".join(word.name for word in kind.words)
-        case Options():
-            return "a map of " + (", ".join(option.name for option in kind.options) or "nothing")
-        case Listed():
-            return "a list" if kind.most is None else f"a list of {kind.least} to {kind.most} items"
-        case Many():
-            return "{repeat: [low, high], each: …} or {const: [...]}"
-        case Either():
-            return kind.doc or " or ".join(map(expected, kind.kinds))
-        case Anything():
-            return "anything"
-
-
-def _between(kind: Real | Whole) -> str:
-    """Return the ends of a number in words."""
-    low_open, high_open = (kind.low_open, kind.high_open) if isinstance(kind, Real) else (False, False)
-    parts = []
-    if kind.low is not None:
-        parts.append(f"above {written(kind.low)}" if low_open else f"at least {written(kind.low)}")
-    if kind.high is not None:
-        parts.append(f"below {written(kind.high)}" if high_open else f"at most {written(kind.high)}")
-    return " " + " and ".join(parts) if parts else ""
-
-
 def _places(node: Choice) -> tuple[Place, ...]:
     return node.places or (node.place,) * len(node.values)
 
@@ -145,7 +108,7 @@ def _either(kind: Either, node: Node, name: str) -> list[Problem]:
         inner = list(node.items.values())
         sort = OneWord if len(inner) == 1 and _is_map(inner[0]) else Options
         fitting = [found for choice, found in judged if isinstance(choice, sort)]
-    return fitting[0] if len(fitting) == 1 else [_unexpected(kind, node, name)]
+    return fitting[0] if len(fitting) == 1 else [unexpected(kind, node, name)]
 
 
 def _is_map(node: Node) -> bool:
@@ -176,14 +139,14 @@ def _has_shape(kind: Kind, node: Node) -> bool:
 def _options(kind: Options, node: Node, name: str) -> list[Problem]:
     """Check a map: every key known, its value fitting, nothing missing."""
     if not isinstance(node, Map):
-        return [_unexpected(kind, node, name)]
+        return [unexpected(kind, node, name)]
     known = {option.name: option for option in kind.options}
     problems = []
     for key, item in node.items.items():
         if key in known:
             problems += _option(known[key], item, f"{name}.{key}")
         elif not kind.open:
-            problems.append(_unknown(key, list(known), node.places.get(key, node.place), name))
+            problems.append(unknown(key, list(known), node.places.get(key, node.place), name))
     for option in kind.options:
         if option.required and option.name not in node.items:
             message = f"{name}: '{option.name}' is missing"
@@ -205,23 +168,17 @@ def _option(option: Option, node: Node, name: str) -> list[Problem]:
     return check(option.kind, node, name)
 
 
-def _unknown(word: str, known: list[str], place: Place, name: str) -> Problem:
-    """Tell about a word that isn't in the table."""
-    expected_words = "one of " + ", ".join(known) if known else "nothing"
-    return Problem(place, f"{name}: '{word}' is not known here{did_you_mean(word, known)}", f"'{word}'", expected_words)
-
-
 def _one_word(kind: OneWord, node: Node, name: str) -> list[Problem]:
     """Check `word`, or `{word: body}`."""
     words = {word.name: word for word in kind.words}
     if isinstance(node, Fixed) and isinstance(node.value, str):
         if node.value not in words:
-            return [_unknown(node.value, list(words), node.place, name)]
+            return [unknown(node.value, list(words), node.place, name)]
         # The bare word leaves everything at its default: nothing required may be missing.
         body: Node = Map({}, node.place, {})
         return check(words[node.value].kind, body, f"{name}.{node.value}") if _takes_options(words[node.value]) else []
     if not isinstance(node, Map):
-        return [_unexpected(kind, node, name)]
+        return [unexpected(kind, node, name)]
     if len(node.items) != 1:
         message = f"{name}: {len(node.items)} words where one is expected"
         received = ", ".join(node.items) or "an empty map"
@@ -236,7 +193,7 @@ def _one_word(kind: OneWord, node: Node, name: str) -> list[Problem]:
         ]
     word, body = next(iter(node.items.items()))
     if word not in words:
-        return [_unknown(word, list(words), node.places.get(word, node.place), name)]
+        return [unknown(word, list(words), node.places.get(word, node.place), name)]
     if isinstance(body, Fixed) and body.value is None:
         body = Map({}, body.place, {})
     return check(words[word].kind, body, f"{name}.{word}")
@@ -257,7 +214,7 @@ def _list(kind: Many | Listed, node: Node, name: str) -> list[Problem]:
         items = [check(kind.item, Fixed(item, node.place), f"{name}.{at}") for at, item in enumerate(node.value)]
         found = [problem for problems in items for problem in problems]
     else:
-        return [_unexpected(kind, node, name)]
+        return [unexpected(kind, node, name)]
     if low < least or (most is not None and high > most):
         received = f"{low} items" if low == high else f"{low} to {high} items"
         return [Problem(node.place, f"{name}: not the right number of items", received, expected(kind)), *found]
@@ -279,7 +236,7 @@ def _number(kind: Real | Whole, node: Node, name: str) -> list[Problem]:
     value = node.value if isinstance(node, Fixed) else None
     right = isinstance(value, int) or (isinstance(value, float) and isinstance(kind, Real))
     if isinstance(value, bool) or not right or value is None:
-        return [_unexpected(kind, node, name)]
+        return [unexpected(kind, node, name)]
     wrong = _outside(kind, value)
     return [Problem(node.place, f"{name}: {written(value)} {wrong}", expected=expected(kind))] if wrong else []
 
@@ -308,68 +265,5 @@ def _value(kind: Kind, node: Node, name: str) -> list[Problem]:
             ):
                 return []
             case OneOf() if isinstance(value, str):
-                return [_unknown(value, list(map(str, kind.values)), node.place, name)]
-    return [_unexpected(kind, node, name)]
-
-
-def _unexpected(kind: Kind, node: Node, name: str) -> Problem:
-    """Tell that something of another sort stands here."""
-    received = written(plain(node, priors=False))
-    shown = received if len(received) <= 80 else received[:79] + "…"
-    hint = None
-    if isinstance(node, Fixed) and isinstance(node.value, str) and isinstance(kind, Flag):
-        meant = {"yes": "true", "on": "true", "no": "false", "off": "false"}.get(node.value.lower())
-        hint = f"write {meant}" if meant else None
-    if (
-        isinstance(node, Fixed)
-        and isinstance(node.value, float)
-        and isinstance(kind, Whole)
-        and node.value.is_integer()
-    ):
-        hint = f"write {int(node.value)}"
-    return Problem(node.place, f"{name}: {_sort(node)} where {_sort_of(kind)} is expected", shown, expected(kind), hint)
-
-
-def _sort(node: Node) -> str:
-    """Return a person's word for the sort of a node."""
-    match node:
-        case Map():
-            return "a map"
-        case Repeat():
-            return "a repeat"
-        case Float() | Int():
-            return "a range of numbers"
-        case Fixed(value):
-            sorts: list[tuple[type, str]] = [
-                (bool, "true or false"),
-                (int, "a number"),
-                (float, "a number"),
-                (str, "a text"),
-            ]
-            sorts += [(list, "a list"), (tuple, "a list"), (dict, "a map")]
-            return next((sort for python, sort in sorts if isinstance(value, python)), "nothing (null)")
-    return "something else"
-
-
-def _sort_of(kind: Kind) -> str:
-    """Return a person's word for the sort of thing that a kind is."""
-    match kind:
-        case Real():
-            return "a number"
-        case Whole():
-            return "a whole number"
-        case Flag():
-            return "true or false"
-        case OneOf() | OneWord():
-            return "one word" if all(isinstance(value, str) for value in _words(kind)) else "one of a few values"
-        case Options():
-            return "a map"
-        case Many() | Listed():
-            return "a list"
-        case Text():
-            return "a text"
-    return "something else"
-
-
-def _words(kind: OneOf | OneWord) -> tuple[Any, ...]:
-    return kind.values if isinstance(kind, OneOf) else tuple(word.name for word in kind.words)
+                return [unknown(value, list(map(str, kind.values)), node.place, name)]
+    return [unexpected(kind, node, name)]
