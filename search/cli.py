@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import errno
 import importlib
 import logging
+import os
 import re
 import sys
 import time
@@ -21,6 +24,7 @@ from spaces.errors import SpaceError
 
 VERBS = ("init", "check", "plan", "run", "worker", "status", "best", "dashboard", "psql", "schema", "stop")
 WRONG_INPUT, BUG = 2, 3
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 DESCRIPTION = "Hyperparameter search for Keras: one file says what to search, one command searches it."
 EPILOG = """exit codes:
@@ -36,12 +40,16 @@ start here:
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run one command and return its exit code."""
+    if (unreadable := _unreadable(arguments, environment)) is not None:
+        return _tell(unreadable, WRONG_INPUT)
     verb = next((word for word in arguments if word in VERBS), None)
     parsed = parser(verb).parse_args(arguments)
     try:
         settings = settings_reader.read(parsed, environment)
         logging.basicConfig(level=settings.log_level.value.upper(), format="%(asctime)s %(levelname)s %(message)s")
-        return int(_command(parsed.verb).run(parsed, settings))
+        code = int(_command(parsed.verb).run(parsed, settings))
+        _flush()  # while a full disk can still be told
+        return code
     except SpaceError as error:
         return _tell(str(error), WRONG_INPUT)
     except SearchError as error:
@@ -52,9 +60,15 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         sys.stderr.close()  # whoever read our output has left: `search status | head`
         return 0
     except Exception as error:
+        state = getattr(parsed, "state", None) or environment.get("SEARCH_STATE") or ".search"
         if _is_outage(error):
             return _tell(f"the storage is away ({type(error).__name__}); try again", StorageUnavailable.exit_code)
-        return _tell(_bug(error, getattr(parsed, "state", None) or environment.get("SEARCH_STATE")), BUG)
+        if isinstance(error, OSError) and _is_below(error.filename, state):
+            told = f"the state folder can't be used: {error.filename}: {error.strerror}\n  use another one: --state DIR"
+            return _tell(told, WRONG_INPUT)
+        if isinstance(error, OSError) and error.errno in FULL:
+            return _tell(f"{error.filename or 'the output'} can't be written: {error.strerror}", WRONG_INPUT)
+        return _tell(_bug(error, state), BUG)
 
 
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
@@ -93,9 +107,41 @@ def _command(verb: str) -> ModuleType:
 
 
 def _tell(message: str, code: int) -> int:
-    sys.stdout.flush()
-    print(f"search: error: {message}", file=sys.stderr)  # noqa: T201
+    with contextlib.suppress(OSError):  # nobody can be told that; the exit code remains
+        _flush()
+    with contextlib.suppress(OSError):
+        print(f"search: error: {message}", file=sys.stderr, flush=True)  # noqa: T201
     return code
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # closed by whoever started us: `>&-`
+        sys.stdout.flush()
+
+
+def _unreadable(arguments: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Say what of all that we are given can't be printed, stored or opened, since it isn't text in UTF-8."""
+    given = {f"argument {number}": text for number, text in enumerate(arguments, 1)}
+    given |= {name: text for name, text in environment.items() if name.startswith("SEARCH_")}
+    try:
+        given["the current folder"] = os.getcwd()
+    except OSError as error:
+        return f"the current folder can't be used: {error.strerror}"
+    for what, text in given.items():
+        if "\0" in text or not _is_unicode(text):
+            return f"{what}: expected text in UTF-8"  # and not shown: it may hold a password
+    return None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        return bool(text.encode()) or text == ""
+    except UnicodeEncodeError:  # Python's way to keep other bytes
+        return False
+
+
+def _is_below(filename: object, state: str) -> bool:
+    return isinstance(filename, str) and Path(os.path.abspath(filename)).is_relative_to(os.path.abspath(state))
 
 
 def _is_outage(error: Exception) -> bool:
@@ -104,10 +150,10 @@ def _is_outage(error: Exception) -> bool:
     return is_outage(error)
 
 
-def _bug(error: Exception, state: str | None) -> str:
+def _bug(error: Exception, state: str) -> str:
     """Write the traceback of a bug to a file and return one line about it."""
     text = "".join(traceback.format_exception(error))
-    path = Path(state or ".search") / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.log"
+    path = Path(state) / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

@@ -51,6 +51,7 @@ class Settings:
 
 
 YES, NO = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+MOST = 1000  # workers on one machine
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -80,7 +81,7 @@ def read(arguments: argparse.Namespace, environment: Mapping[str, str]) -> Setti
         log_level=setting("log_level", _log_level, "warning"),
         binaries=setting("pg_bin", _optional_path, None),
         service_user=setting("pg_user", _optional_text, None),
-        allow=setting("allow", _list, ()),
+        allow=setting("allow", _paths, ()),
         dashboard=DashboardSettings(
             host=setting("dashboard_host", str, "127.0.0.1", flag="host"),
             port=setting("dashboard_port", _port, 8080, flag="port"),
@@ -101,7 +102,14 @@ def _converted(convert: Callable[[str], T], text: str, source: str) -> Setting[T
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
+    try:
+        path = Path(text).expanduser().absolute()
+        path.resolve()
+    except OSError as error:
+        raise ValueError(f"expected a folder ({error.strerror})") from None
+    except RuntimeError as error:  # ~somebody who isn't there, or links that go in a circle
+        raise ValueError(f"expected a folder ({error})") from None
+    return path
 
 
 def _optional_path(text: str) -> Path | None:
@@ -113,8 +121,8 @@ def _optional_text(text: str) -> str | None:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError("expected a whole number of at least 1")
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST:
+        raise ValueError(f"expected a whole number of at least 1, and at most {MOST}")
     return int(text)
 
 
@@ -123,13 +131,20 @@ def _optional_count(text: str) -> int | None:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
+    if not text.isdecimal() or len(text) > 9 or int(text) > 65535:
         raise ValueError("expected a port from 0 to 65535")
     return int(text)
 
 
 def _list(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    """Return modules, files, folders and hashes."""
+    for word in _list(text):
+        _path(word)
+    return _list(text)
 
 
 def _yes(text: str) -> bool:

@@ -54,6 +54,8 @@ def _text(path: Path) -> str:
     """Return the text of a file, or raise SpaceError with a way out."""
     place = Place(str(path), 1, 1)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # opening a pipe would wait for ever
+            raise SpaceError([Problem(place, "expected a file; this is a pipe or a device")])
         with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:

@@ -6,9 +6,11 @@ Nothing is lost: `python -m search run` continues.
 from __future__ import annotations
 
 import argparse
+import math
 
 from search import processes
 from search.commands import arguments as common
+from search.errors import InputError
 from search.postgres import server
 from search.settings import Settings
 
@@ -25,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Stop everything below the state folder."""
+    if not 0.0 <= arguments.wait < math.inf:
+        raise InputError(f"--wait: received {arguments.wait}; expected seconds, 0 or more")
     state = settings.state.value
     left, killed = processes.stop(state, arguments.wait)
     stopped = server.stop(state, user=settings.service_user.value)

@@ -96,6 +96,8 @@ def _parts(url: str) -> _Parts:
         raise InputError("The storage URL has no scheme.", f"Expected {_FORM}")
     if scheme.lower() not in _SCHEMES:
         raise InputError(f"The storage must be PostgreSQL; received {_shown(scheme)}.", _advice(scheme))
+    if "\0" in unquote(rest):
+        raise InputError("The storage URL holds a NUL character (%00).", f"Expected {_FORM}")
     # The password may hold an unescaped @, so each of them could be the one before the host: try them all.
     cuts = [match.start() for match in re.finditer("@", rest)] or [-1]
     readings = [(rest[: max(cut, 0)], tail) for cut in cuts if (tail := _tail(rest[cut + 1 :])) is not None]
