@@ -19,7 +19,7 @@ from search.postgres.postmaster import NAME
 _SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "300",  # one a worker: 20 and 300 cost the same
     "shared_buffers": "64MB",
     "fsync": "on",
     "full_page_writes": "on",
