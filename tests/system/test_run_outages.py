@@ -1,4 +1,4 @@
-"""What a run survives: the end of its launcher, of its server, `stop`; each project has a server of its own."""
+"""What a run survives: the end of its launcher, and `stop`; each project has a server of its own."""
 
 from __future__ import annotations
 
@@ -63,19 +63,6 @@ def test_a_killed_run_leaves_nothing_behind_and_the_same_command_continues(proje
     assert sorted((entry["number"], entry["epoch"]) for entry in project.journal()) == EVERY
     assert project.processes() == []
     assert postmaster(project) is None, "the last user stops the server"
-
-
-def test_a_killed_server_comes_back_and_the_run_goes_on(project: Toy) -> None:
-    process = project.start()
-    soon(lambda: project.trained(epoch=2))
-    before = postmaster(project)
-    assert before is not None
-    before.kill()
-    code, out, err = ended(process)
-    assert code == 0, err
-    assert "8/8 trials · 8 complete" in out
-    is_complete(project)
-    assert "Traceback" not in project.logs()
 
 
 def test_stop_checkpoints_what_runs_and_run_continues(project: Toy) -> None:
