@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,41 @@ def test_every_network_exists_with_its_preprocessing(word: Any) -> None:
     assert callable(inspect.getmodule(function).preprocess_input)  # type: ignore[union-attr]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("word", BACKBONES, ids=[word.name for word in BACKBONES])
-def test_every_network_is_built_and_loads_again(word: Any, tmp_path: Path) -> None:
-    made, inner = network(word.name)
+# A larger network of a family has the same kinds of layers and more of them: those that are built alone are its like.
+FAMILIES = {
+    "mobilenet": (),
+    "mobilenet_v2": (),
+    "mobilenet_v3_small": ("mobilenet_v3_large",),
+    "efficientnet_b0": ("efficientnet_b1", "efficientnet_b2", "efficientnet_b3"),
+    "efficientnet_v2_b0": ("efficientnet_v2_b1",),
+    "efficientnet_v2_s": (),
+    "resnet50": ("resnet101",),
+    "resnet50_v2": ("resnet101_v2",),
+    "convnext_tiny": ("convnext_small",),
+    "densenet121": (),
+    "inception_v3": (),
+    "xception": (),
+    "vgg16": (),
+}
+
+
+@cache
+def kinds(name: str) -> set[str]:
+    _, inner = network(name)
     assert inner.count_params() > 1e5
+    return {type(layer).__name__ for layer in inner.layers}
+
+
+@pytest.mark.parametrize("word", BACKBONES, ids=[word.name for word in BACKBONES])
+def test_every_network_is_built_of_the_layers_of_its_family(word: Any) -> None:
+    (family,) = [first for first, others in FAMILIES.items() if word.name in (first, *others)]
+    assert kinds(word.name) == kinds(family)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_network_of_every_family_loads_again(name: str, tmp_path: Path) -> None:
+    made, _ = network(name)
     made.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     x = few_digits().x_train[:2]

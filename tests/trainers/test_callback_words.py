@@ -29,11 +29,7 @@ def trained(folder: Path, chosen: Any, epochs: int = 4, over_at: int | None = No
     return run
 
 
-def test_every_callback_is_tested_here() -> None:
-    assert [word.name for word in CALLBACKS] == ["early_stopping", "csv_log", "tensorboard", "own"]
-
-
-def test_early_stopping_ends_a_trial_that_no_longer_improves(tmp_path: Path) -> None:
+def ends_a_trial_that_no_longer_improves(tmp_path: Path) -> None:
     stopping = {"early_stopping": {"monitor": "val_accuracy", "min_delta": 10.0, "patience": 2}}
     run = trained(tmp_path, stopping, epochs=8)
     assert [epoch for epoch, _ in run.reports] == [1, 2, 3]
@@ -89,7 +85,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=";"))
 
 
-def test_the_csv_log_has_one_row_an_epoch_also_after_a_resume(tmp_path: Path) -> None:
+def writes_one_row_an_epoch_also_after_a_resume(tmp_path: Path) -> None:
     log = {"csv_log": {"folder": "notes", "separator": ";"}}
     with pytest.raises(TrialOver):
         trained(tmp_path, log, over_at=2)
@@ -102,7 +98,7 @@ def test_the_csv_log_has_one_row_an_epoch_also_after_a_resume(tmp_path: Path) ->
     assert float(rows(path)[-1]["val_loss"]) == pytest.approx(run.result["val_loss"])
 
 
-def test_tensorboard_gets_its_files_beside_the_space_file(tmp_path: Path) -> None:
+def writes_files_for_tensorboard_beside_the_space_file(tmp_path: Path) -> None:
     trained(tmp_path, {"tensorboard": {"folder": "board"}}, epochs=1)
     written = {path.parent.name for path in (tmp_path / "board" / "trial-0").rglob("events.*")}
     assert written == {"train", "validation"}
@@ -137,7 +133,7 @@ def own(folder: Path, reference: str, **options: Any) -> dict[str, Any]:
     return {"own": {"class": reference, "options": options}}
 
 
-def test_ones_own_callback_is_found_beside_the_space_file_and_called(tmp_path: Path) -> None:
+def is_found_beside_the_space_file_and_called(tmp_path: Path) -> None:
     run = trained(tmp_path, own(tmp_path, "mine.py:Ending", last=2), epochs=5)
     assert [epoch for epoch, _ in run.reports] == [1, 2]
     (hook,) = callbacks.callbacks(read(OPTIONS, {"callbacks": own(tmp_path, "mine.py:Ending", last=2)}), run)
@@ -159,6 +155,19 @@ def test_ones_own_callback_that_cant_be_had_is_told(
     words = read(OPTIONS, {"callbacks": own(tmp_path, reference, **options)})
     with pytest.raises(FindError, match=message):
         callbacks.callbacks(words, FakeRun(few_tumours(), tmp_path))
+
+
+EFFECTS = {
+    "early_stopping": ends_a_trial_that_no_longer_improves,
+    "csv_log": writes_one_row_an_epoch_also_after_a_resume,
+    "tensorboard": writes_files_for_tensorboard_beside_the_space_file,
+    "own": is_found_beside_the_space_file_and_called,
+}
+
+
+@pytest.mark.parametrize("name", [word.name for word in CALLBACKS])
+def test_a_callback_has_its_effect_on_a_trial(name: str, tmp_path: Path) -> None:
+    EFFECTS[name](tmp_path)
 
 
 def test_state_is_arrays_and_is_given_back_whole(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
@@ -22,7 +24,7 @@ from trainers.training.example_weights import example_weights
 from trainers.training.measures import MEASURES, measured
 from trainers.training.metrics import Answers, metric
 from trainers.words.losses import LOSSES
-from trainers.words.metrics import BEFORE_TRAINING, BY_TASK, MEASURED, METRICS, rises
+from trainers.words.metrics import BEFORE_TRAINING, BY_TASK, MEASURED, METRICS, Task, rises
 from trainers.words.metrics import measured as measured_names
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
@@ -57,6 +59,29 @@ VALUES: dict[tuple[str, str], Any] = {
     ("classification", "focal"): lambda p, right: -0.25 * (1 - right) ** 2 * np.log(right),
     ("classification", "generalized_crossentropy"): lambda p, right: (1 - right**0.5) / 0.5,
 }
+OF_LOGITS = {
+    "hinge": lambda columns, y: np.maximum(0, 1 + np.where(y, -np.inf, columns).max(1) - (columns * y).sum(1)),
+    "squared_hinge": lambda columns, y: (np.maximum(0, 1 - (2 * y - 1) * columns) ** 2).mean(1),
+    "cosine_similarity": lambda columns, y: -(columns * y).sum(1) / np.linalg.norm(columns, axis=1),
+}
+
+
+@pytest.mark.parametrize("name", OF_LOGITS)
+def test_a_loss_of_columns_has_the_value_of_its_formula(name: str) -> None:
+    data = few_digits()
+    aim = goal(model(10, data), data, words(loss=name))
+    outputs = RANDOM.normal(size=(ROWS, 10)).astype(np.float32)
+    labels = RANDOM.integers(0, 10, ROWS)
+    expected = OF_LOGITS[name](outputs, np.eye(10)[labels]).mean()
+    assert float(aim.loss(aim.encode(labels), outputs)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_counts_are_predicted_above_zero(tmp_path: Path) -> None:
+    run = FakeRun(few_patients(), tmp_path, epochs=2)
+    params = {"loss": "poisson", "layers": [], "learning_rate": 0.01, "batch_size": 40}
+    find.load(TABULAR, tmp_path)(params, run)
+    assert run.losses[1][0] < run.losses[0][0]
+    assert keras.saving.load_model(run.kept[0]).predict(-100 * run.data.x_validation, verbose=0).min() >= 0
 
 
 @pytest.mark.parametrize("name", [name for _, name in VALUES])
@@ -76,7 +101,7 @@ EVERY_LOSS = [(task, word) for task, table in LOSSES.items() for word in table]
 @pytest.mark.parametrize(("task", "word"), EVERY_LOSS, ids=[f"{task}-{word.name}" for task, word in EVERY_LOSS])
 def test_a_loss_is_that_of_keras_and_trains(task: str, word: Any) -> None:
     data = DATA[task]()
-    built = model(data.classes or 1, data)
+    built = model(data.classes or 1, data, "softplus" if word.name == "poisson" else "linear")
     aim = goal(built, data, words(loss=word.name))
     kind = word.target.rsplit(".", 1)[1].removeprefix("Categorical")
     assert kind.lower() in type(aim.loss).__mro__[0].__name__.lower() or kind in type(aim.loss).__mro__[1].__name__
@@ -94,6 +119,8 @@ def test_a_loss_is_that_of_keras_and_trains(task: str, word: Any) -> None:
         ("mae", 3.0),
         ("mape", 100 * np.mean([1 / 1, 5 / 10])),
         ("log_cosh", np.mean(np.log(np.cosh([1, 5])))),
+        ("msle", np.mean(np.log([3 / 2, 6 / 11]) ** 2)),
+        ("poisson", np.mean([2 - 1 * np.log(2), 5 - 10 * np.log(5)])),
         (None, 13.0),
     ],
 )
@@ -113,6 +140,8 @@ def test_a_loss_of_another_task_and_smoothing_of_another_loss_are_told() -> None
         goal(model(10, digits), digits, words(loss="hinge", label_smoothing=0.1))
     with pytest.raises(ValueError, match="three classes or more"):
         goal(model(1, few_tumours()), few_tumours(), words(loss="generalized_crossentropy"))
+    with pytest.raises(ValueError, match="'cosine_similarity' wants two outputs or more"):
+        goal(model(1, few_tumours()), few_tumours(), words(loss="cosine_similarity"))
 
 
 def test_mixed_labels_get_the_loss_of_columns() -> None:
@@ -212,7 +241,7 @@ NUMBERS = {
     "mse": sk.mean_squared_error,
     "mape": lambda y, p: 100 * sk.mean_absolute_percentage_error(y, p),
     "msle": sk.mean_squared_log_error,
-    "log_cosh": lambda y, p: np.log(np.cosh(y - p)).mean(),
+    "log_cosh": lambda y, p: (np.logaddexp(y - p, p - y) - np.log(2)).mean(),
     "r2": sk.r2_score,
 }
 
@@ -223,6 +252,38 @@ def test_a_metric_of_numbers_is_that_of_scikit_learn(name: str) -> None:
     outputs = (labels + RANDOM.normal(size=ROWS) / 4).astype(np.float32).clip(0.1)[:, None]
     shown = told(name, Answers("regression", "numbers", 1, from_logits=False), labels, outputs)
     assert shown == pytest.approx(NUMBERS[name](labels, outputs[:, 0]), rel=1e-3)
+
+
+EVERY_METRIC = [(task, word.name) for task, table in METRICS.items() for word in table]
+
+
+@cache
+def trial_with_all_metrics(task: Task) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
+    """What a trial reports last, and labels and outputs of the validation part."""
+    data, names = DATA[task](), [name for of, name in EVERY_METRIC if of == task and name != "top_10_accuracy"]
+    params = {"metrics": names, "layers": [], "batch_size": 40, "learning_rate": 0.03}
+    with TemporaryDirectory() as folder:
+        run = FakeRun(data, Path(folder), epochs=2)
+        find.load(IMAGE if task == "classification" else TABULAR, Path(folder))(params, run)
+        outputs = keras.saving.load_model(run.kept[0]).predict(data.x_validation, verbose=0)
+    return run.reports[-1][1], data.y_validation, outputs
+
+
+@pytest.mark.parametrize(("task", "name"), EVERY_METRIC, ids=["-".join(pair) for pair in EVERY_METRIC])
+def test_a_trial_reports_every_metric_of_its_task_as_scikit_learn_has_it(task: Task, name: str) -> None:
+    if name == "top_10_accuracy":  # no set that is shipped has more than ten classes
+        with pytest.raises(ValueError, match="always 1 for 10 classes"):
+            goal(model(10, few_digits()), few_digits(), words(metrics=[name]))
+        return
+    reported, labels, outputs = trial_with_all_metrics(task)
+    assert np.isfinite(reported[name])
+    if task == "regression":
+        expected = NUMBERS[name](labels, outputs[:, 0])
+    else:
+        likely = 1 / (1 + np.exp(-outputs)) if task == "multi_label" else softmax(outputs)
+        expected = judged(name, labels, likely)
+    near = {"auc": 0.03, "pr_auc": 0.06}  # so few examples lie between Keras' thresholds
+    assert reported[f"val_{name}"] == pytest.approx(expected, abs=near.get(name, 1e-3), rel=1e-3)
 
 
 def test_a_metric_that_says_nothing_or_is_of_another_task_is_told() -> None:
@@ -309,17 +370,27 @@ def test_every_measure_has_its_word() -> None:
     assert list(MEASURES) == [word.name for word in MEASURED] == list(measured_names())
 
 
-def test_measures_are_those_of_the_model(tmp_path: Path) -> None:
-    data = few_digits()
-    built = model(10, data)
-    found = measured(list(MEASURES), built, data, [1.0, 5.0, 2.0])
-    assert found["parameters"] == 64 * 10 + 10
-    assert found["flops"] == pytest.approx(2 * 64 * 10 + 10, rel=0.01)
-    assert found["seconds_per_epoch"] == 2.0
-    assert 0 < found["latency_ms"] < 1000
-    built.save(tmp_path / "model.keras")
-    assert found["model_bytes"] == pytest.approx((tmp_path / "model.keras").stat().st_size, rel=0.02)
-    assert measured(["val_accuracy"], built, data, [1.0]) == {}
+def file_size(built: keras.Model) -> int:
+    with TemporaryDirectory() as folder:
+        built.save(Path(folder) / "model.keras")
+        return (Path(folder) / "model.keras").stat().st_size
+
+
+MEASURED_SO: dict[str, Callable[[float, keras.Model], bool]] = {
+    "parameters": lambda found, built: found == 64 * 10 + 10,
+    "flops": lambda found, built: found == pytest.approx(2 * 64 * 10 + 10, rel=0.01),
+    "seconds_per_epoch": lambda found, built: found == 2.0,
+    "latency_ms": lambda found, built: 0 < found < 1000,
+    "model_bytes": lambda found, built: found == pytest.approx(file_size(built), rel=0.02),
+}
+
+
+@pytest.mark.parametrize("name", [word.name for word in MEASURED])
+def test_a_measure_is_that_of_the_model(name: str) -> None:
+    built = model(10, few_digits())
+    found = measured([name, "val_accuracy"], built, few_digits(), [1.0, 5.0, 2.0])
+    assert list(found) == [name]
+    assert MEASURED_SO[name](found[name], built)
 
 
 def test_constrained_metrics_are_reported_and_costs_are_told_before_the_first_epoch(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,11 @@ CASES = [(kind, rank) for kind in KINDS for rank in kind.ranks]
 def test_a_kind_is_its_keras_layer_and_trains_on_data_of_each_rank_it_takes(kind: LayerKind, rank: int) -> None:
     model = built(rank, kind.word.name)
     assert keras_object(kind.word.target.format(rank=rank)) in [type(layer) for layer in model.layers]
+    trains(model, rank)
+
+
+def trains(model: keras.Model, rank: int) -> None:
+    """Take a step: the loss is a number, and every weight has a gradient."""
     before = [weight.numpy() for weight in model.trainable_weights]
     with tf.GradientTape() as tape:
         outputs = model(examples(rank), training=True)
@@ -135,13 +141,13 @@ def without_names(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_is_that_of_keras(name: str) -> None:
+def test_an_activation_is_that_of_keras_and_trains(name: str) -> None:
     model = built(0, {"units": 8, "activation": name})
     if name == "glu":
         assert model.layers[-1].input.shape == (None, 4)
     else:
         assert made(model, "Activation")[0].activation is keras.activations.get(name)
-    assert np.isfinite(model(examples(0)).numpy()).all()
+    trains(model, 0)
 
 
 def test_the_activations_are_all_that_keras_has() -> None:
@@ -169,16 +175,19 @@ VARIANCES = {
 
 
 @pytest.mark.parametrize("word", INITIALIZERS, ids=[word.name for word in INITIALIZERS])
-def test_an_initializer_has_its_variance_and_takes_its_options(word: Any) -> None:
-    made = initializer(word.name)
-    assert type(made) is keras_object(word.target)
-    weights = np.asarray(made((FAN_IN, FAN_OUT)))
+def test_an_initializer_has_its_variance_takes_its_options_and_trains(word: Any) -> None:
+    drawn = initializer(word.name)
+    assert type(drawn) is keras_object(word.target)
+    weights = np.asarray(drawn((FAN_IN, FAN_OUT)))
     assert weights.var() == pytest.approx(VARIANCES[word.name], rel=0.1, abs=1e-9)
     given = {option.name: other_value(option) for option in word.kind.options}
     config = initializer({word.name: given}).get_config()
     assert {name: config[name] for name in given} == given
     defaults = initializer(word.name).get_config()
     assert all(defaults[option.name] == option.default for option in word.kind.options)
+    model = built(0, {"units": 4, "kernel_initializer": word.name})
+    assert type(made(model, "Dense")[0].kernel_initializer) is keras_object(word.target)
+    trains(model, 0)
 
 
 def test_two_layers_of_one_description_start_with_different_weights() -> None:
@@ -187,28 +196,35 @@ def test_two_layers_of_one_description_start_with_different_weights() -> None:
     assert (first != second).mean() > 0.9
 
 
-@pytest.mark.parametrize(
-    "value", [{"l1": 0.1}, {"l2": 0.1}, {"l1l2": {"l1": 0.1, "l2": 0.2}}, {"orthogonal": {}}, "l2"]
-)
-def test_a_regularizer_adds_its_formula_to_the_loss(value: Any) -> None:
-    model = built(0, {"units": 8, "kernel_regularizer": value})
-    kernel = made(model, "Dense")[0].kernel.numpy()
-    size, squares = np.abs(kernel).sum(), (kernel**2).sum()
+PENALTIES: dict[str, tuple[Any, Callable[[np.ndarray], float]]] = {
+    "l1": ({"l1": 0.1}, lambda kernel: 0.1 * np.abs(kernel).sum()),
+    "l2": ("l2", lambda kernel: 0.01 * (kernel**2).sum()),
+    "l1l2": ({"l1l2": {"l1": 0.1, "l2": 0.2}}, lambda k: 0.1 * np.abs(k).sum() + 0.2 * (k**2).sum()),
+    "orthogonal": ({"orthogonal": {}}, lambda kernel: 0.01 * unlike_right_angles(kernel)),
+}
+
+
+def unlike_right_angles(kernel: np.ndarray) -> float:
     rows = kernel / np.linalg.norm(kernel, axis=1, keepdims=True)
     products = np.abs(rows @ rows.T) * (1 - np.eye(len(rows)))
-    expected = {
-        "l1": 0.1 * size,
-        "l2": 0.1 * squares if value != "l2" else 0.01 * squares,
-        "l1l2": 0.1 * size + 0.2 * squares,
-        "orthogonal": 0.01 * 0.5 * products.sum() / (len(rows) * (len(rows) - 1) / 2),
-    }[value if isinstance(value, str) else next(iter(value))]
-    (loss,) = model.losses
-    assert float(loss) == pytest.approx(expected, rel=1e-4)
+    return float(0.5 * products.sum() / (len(rows) * (len(rows) - 1) / 2))
+
+
+@pytest.mark.parametrize("name", [word.name for word in MATRIX_REGULARIZER.words])
+def test_a_regularizer_adds_its_formula_to_the_loss_and_pulls_weights(name: str) -> None:
+    value, formula = PENALTIES[name]
+    model = built(0, {"units": 8, "kernel_regularizer": value})
+    kernel = made(model, "Dense")[0].kernel
+    with tf.GradientTape() as tape:
+        (loss,) = model.losses
+    assert float(loss) == pytest.approx(formula(kernel.numpy()), rel=1e-4)
     assert float(loss) > 0
+    kernel.assign_sub(0.01 * tape.gradient(loss, kernel.value))
+    assert float(model.losses[0]) < float(loss)
+    trains(model, 0)
 
 
-def test_every_regularizer_is_tested_above() -> None:
-    assert [word.name for word in MATRIX_REGULARIZER.words] == ["l1", "l2", "l1l2", "orthogonal"]
+def test_without_a_regularizer_there_is_none() -> None:
     assert regularizer(None) is None
 
 

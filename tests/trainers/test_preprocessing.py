@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,16 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import NOWHERE
+from fake_run import NOWHERE, few_digits, few_rows
 
+import spaces
 from spaces.reader import parse
-from spaces.spec import TrainerSpec
+from spaces.spec import DataSpec, TrainerSpec
 from trainers import preprocessing, words
 from trainers.data import Data, DataError
 from trainers.data.data import Raw
-from trainers.data.loading import prepared
+from trainers.data.loading import load, prepared
+from trainers.words.preprocessing import IMAGE_PREPROCESSING, SEQUENCE_PREPROCESSING, TABLE_PREPROCESSING
 
 NAN = np.nan
 COLUMN = np.array([1.0, 2.0, 2.0, 7.0, NAN], np.float32)
@@ -71,6 +74,68 @@ def test_what_is_fitted_is_fitted_on_the_training_part_alone(words: dict[str, An
     held = np.array([[1e6], [-1e6], [NAN]])
     first, other = table(COLUMN[:, None]), table(COLUMN[:, None], held)
     np.testing.assert_array_equal(given(words, first, COLUMN[:, None]), given(words, other, COLUMN[:, None]))
+
+
+def test_bins_hold_equally_many_examples_of_the_training_part_each_with_a_feature_of_its_own() -> None:
+    x = np.array([[0.0, 5.0], [1.0, 5.0], [2.0, 5.0], [30.0, 5.0]])
+    data = table(x, np.array([[1e6, 1e6]]))
+    words = {"discretize": {"bins": 4}}
+    features = given(words, data, [*x, [-9.0, 1.0], [99.0, 9.0]])
+    # The second column never changes: its bins are below, and from there on.
+    assert features[:, :4].tolist() == np.eye(4)[[0, 1, 2, 3, 0, 3]].tolist()
+    assert features[:, 4:].tolist() == np.eye(2)[[1, 1, 1, 1, 0, 1]].tolist()
+    logged = given({**words, "log": True}, data, x)
+    assert logged.tolist() == features[:4].tolist(), "the steps before it are taken first"
+
+
+SETS = {
+    "images": (IMAGE_PREPROCESSING, few_digits, {}),
+    "tables": (TABLE_PREPROCESSING, lambda: few_penguins(), {"missing": "mean"}),
+    "sequences": (SEQUENCE_PREPROCESSING, few_rows, {}),
+}
+OF_STEPS = {"resize": 4, "crop": 4, "length": 3, "log": True, "missing_indicator": True, "discretize": {"bins": 3}}
+OF_WORDS = {"clip.values": {"values": {"low": 1.0, "high": 100.0}}, "scale.rescale": {"rescale": {"factor": 0.5}}}
+OTHERWISE = {"missing.mean": "constant", "scale.none": "standardize", "categories.one_hot": "embedding"}
+
+
+def cases() -> list[tuple[str, str, Any, Any]]:
+    """Each word: its name, its table, what it is given, and what stands there otherwise."""
+    found: list[tuple[str, str, Any, Any]] = []
+    for what, (table, _, plain) in SETS.items():
+        for step in table.options:
+            otherwise = {"scale": "none", **plain}.get(step.name)
+            for word in getattr(step.kind, "words", ()):
+                name = f"{step.name}.{word.name}"
+                value = OF_WORDS.get(name, word.name)
+                found.append((f"{what}: {name}", what, value, OTHERWISE.get(name, otherwise)))
+            if not hasattr(step.kind, "words"):
+                found.append((f"{what}: {step.name}", what, OF_STEPS[step.name], otherwise))
+    return found
+
+
+@cache
+def few_penguins() -> Data:
+    """The shipped table, with categories and missing values."""
+    where = Path(spaces.__file__).parent
+    return load(DataSpec("csv", "penguins.csv", NOWHERE, options={"label": "species"}), where, 0, missing=True)
+
+
+@pytest.mark.parametrize(("name", "what", "value", "otherwise"), cases(), ids=[name for name, *_ in cases()])
+def test_a_word_prepares_what_a_model_trains_on(name: str, what: str, value: Any, otherwise: Any) -> None:
+    _, of, plain = SETS[what]
+    step, data = name.split(": ")[1].split(".")[0], of()
+    x, y = np.asarray(data.x_train[:200], np.float32), data.y_train[:200]
+    words = {"scale": "none", **plain, step: value}
+    features, others = given(words, data, x), given({**words, step: otherwise}, data, x)
+    assert np.isfinite(features).all()
+    assert features.shape != others.shape or not np.allclose(features, others)
+    inputs, outputs = preprocessing.inputs({"preprocessing": words}, data)
+    logits = keras.layers.Dense(data.classes)(keras.layers.Flatten()(outputs))
+    model = keras.Model(inputs, logits)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-2 / float(1 + np.abs(features).max())), loss=loss, run_eagerly=True)
+    first, *_, last = [float(model.train_on_batch(x, y)) for _ in range(4)]
+    assert last < first
 
 
 def test_negative_numbers_keep_their_sign_in_a_logarithm() -> None:

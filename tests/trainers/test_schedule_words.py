@@ -124,6 +124,17 @@ def test_a_schedule_spans_the_whole_trial_and_is_reported(tmp_path: Path) -> Non
     assert reported == pytest.approx([0.1 * 4 / 6, 0.1 * 1 / 6], rel=1e-5)
 
 
+@pytest.mark.parametrize("name", [word.name for word in SCHEDULES])
+def test_a_trial_trains_with_the_rates_of_its_schedule(name: str, tmp_path: Path) -> None:
+    run = FakeRun(few_tumours(), tmp_path, epochs=2)
+    schedule = {name: FORMULAS[name][0]}
+    params = {"schedule": schedule, "learning_rate": 0.1, "batch_size": 40, "layers": []}
+    find.load(TABULAR, tmp_path)(params, run)
+    last_of_each = schedules.values(read(OPTIONS, params), 6, 3)[[2, 5]]
+    assert [metrics["learning_rate"] for _, metrics in run.reports] == pytest.approx(last_of_each, rel=1e-5)
+    assert run.losses[1][0] < run.losses[0][0]
+
+
 def test_a_plateau_lowers_the_learning_rate_of_a_trial(tmp_path: Path) -> None:
     run = FakeRun(few_tumours(), tmp_path, epochs=4)
     plateau = {"reduce_on_plateau": {"monitor": "loss", "patience": 1, "factor": 0.5, "min_delta": 1e9}}
