@@ -66,6 +66,7 @@ def test_a_killed_run_leaves_nothing_behind_and_the_same_command_continues(proje
 
 
 def test_stop_checkpoints_what_runs_and_run_continues(project: Toy) -> None:
+    project.write("time.sleep(0.05 if (HERE / 'hurry').exists() else 1.0)", trials=8, epochs=5)
     process = project.start()
     soon(lambda: project.trained(epoch=2))
     stop = commands.run(["stop"], project.folder)
@@ -76,6 +77,7 @@ def test_stop_checkpoints_what_runs_and_run_continues(project: Toy) -> None:
     assert project.processes() == []
     assert postmaster(project) is None
     assert "nothing runs in" in commands.run(["stop"], project.folder).stdout
+    (project.folder / "hurry").touch()
     again = project.run("--workers", "1")
     assert again.returncode == 0, again.stderr
     is_complete(project)
