@@ -27,7 +27,8 @@ else:
 with registered(state, verb):
     child = None
     if sys.argv[4] == "parent":
-        child = subprocess.Popen([sys.executable, __file__, str(state), "worker", str(journal), "child"])
+        command = [sys.executable, __file__, str(state), "worker", str(journal), "child"]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         while not any(path.stem == str(child.pid) for path in (state / "processes").glob("*.json")):
             time.sleep(0.01)
     print("ready", flush=True)
