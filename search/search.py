@@ -21,6 +21,7 @@ from search.study import showcase
 from search.study.history import Snapshot, look
 from search.study.storage import Storage, open_storage
 from search.study.study import Study, open_study
+from search.sweep import sweep
 from search.text import duration
 from spaces.spec import StudySpec
 from trainers.code_files import code_files
@@ -66,6 +67,7 @@ class Search:
                 progress.say(description)
                 self._watch(launcher, progress, shutdown)
             after = self._look()
+            sweep(self.settings.state.value, after)
             self._show_result(progress, after)
         if not _finished(after):
             what = "interrupted" if shutdown.asked else "the workers were told to leave"

@@ -30,8 +30,8 @@ from toys import rows, soon
 from search import places, processes
 from search.postgres import server
 
-EPOCHS = 5
-SCRIPT = "* * sleep 0.05"
+EPOCHS = 4
+SCRIPT = "* * sleep 0.02"
 INTERRUPTED, UNAVAILABLE = 130, 75
 GOES_ON = (-signal.SIGKILL, INTERRUPTED, UNAVAILABLE, 1)  # ends of a run after which the same command must go on
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, Any, NoReturn
@@ -23,14 +24,19 @@ from optuna.storages import RDBStorage
 from search import cli, launcher, search, worker  # noqa: F401
 from search.commands import run  # noqa: F401
 from search.commands import worker as worker_command  # noqa: F401
+from search.study.claim import Claims
 
 OPEN_FILES = 1024
+GRACE = 1.0  # instead of three seconds: a server on the same machine is found again sooner
+POLL = 0.1  # instead of half a second between two looks for something to train
 
 
 def command(words: Sequence[str], folder: Path, env: Mapping[str, str], told: Path) -> NoReturn:
     """Be `python -m search WORDS` in a folder, in a process that was forked for it."""
     head = RDBStorage("sqlite://").get_head_version()  # from files, a fifth of a worker's time
     RDBStorage.get_head_version = lambda _: head  # type: ignore[method-assign]
+    worker.Claims = partial(Claims, grace=GRACE)  # type: ignore[misc, assignment]
+    worker.POLL = POLL
     launcher.subprocess = SimpleNamespace(Popen=Forked, PIPE=subprocess.PIPE)  # type: ignore[attr-defined]
     os.chdir(folder)
     with told.open("ab") as output:
@@ -77,7 +83,7 @@ def _be(words: Sequence[str], env: Mapping[str, str], read: int, write: int, alo
             os.dup2(given, place)
         if alone:
             os.closerange(3, OPEN_FILES)  # what the parent holds open is its own
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115
+        sys.stdin, sys.stdout, sys.stderr = (os.fdopen(i, "r" if i == 0 else "w", closefd=False) for i in range(3))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         logging.getLogger().handlers.clear()
@@ -90,5 +96,7 @@ def _be(words: Sequence[str], env: Mapping[str, str], read: int, write: int, alo
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
