@@ -28,6 +28,8 @@ def headline(now: Snapshot, seconds_left: float | None) -> str:
         parts.append(", ".join(ends))
     if now.best:
         parts.append(f"best {values(now, now.best[0])} (trial {now.best[0].number})")
+    elif now.infeasible:
+        parts.append("none keeps the constraints yet")
     if seconds_left is not None:
         parts.append(f"about {duration(seconds_left)} left")
     return " · ".join(parts)

@@ -90,7 +90,8 @@ def test_a_trial_that_breaks_a_constraint_is_kept_and_shown_and_not_the_best(sto
     study = opened(storages(), constrained(name))
     claims = Claims(study)
     ended(claims, 0.1, size=150.0)
-    assert look(study).best == (), "none keeps the constraint yet"
+    assert look(study).best == ()
+    assert headline(look(study), None) == "1/4 trials · 1 complete, 1 infeasible · none keeps the constraints yet"
     ended(claims, 0.3, size=100.0)
     ended(claims, 0.2, size=60.0)
     now = look(study)
