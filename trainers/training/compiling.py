@@ -29,6 +29,7 @@ class Goal:
     metrics: list[keras.metrics.Metric]
     encode: Encode
     answers: Answers
+    outputs: Any  # what the model gives for the first two examples
 
 
 def goal(model: keras.Model, data: Data, words: Mapping[str, Any], objectives: Iterable[str] = ()) -> Goal:
@@ -38,16 +39,16 @@ def goal(model: keras.Model, data: Data, words: Mapping[str, Any], objectives: I
     Regression: (n, 1) or (n,). The metrics are those of the task, of the words, and those that `objectives` names, with
     `val_` or without. Raises ValueError for any other output, and for words that don't fit the task.
     """
-    answers = _answers(model, data, words)
+    outputs = model(tf.constant(data.x_train[:2]), training=False)
+    answers = _answers(model, outputs, data, words)
     asked = [name.removeprefix("val_") for name in objectives]
     names = [*BY_TASK[data.task], *words["metrics"], *(name for name in asked if _is_metric(name))]
     columns = answers.form == "columns" and data.task == "classification"
     encode: Encode = (lambda labels: tf.one_hot(labels, answers.classes)) if columns else _as_it_is
-    return Goal(loss(words, answers), chosen(names, answers), encode, answers)
+    return Goal(loss(words, answers), chosen(names, answers), encode, answers, outputs)
 
 
-def _answers(model: keras.Model, data: Data, words: Mapping[str, Any]) -> Answers:
-    outputs = model(tf.constant(data.x_train[:2]), training=False)
+def _answers(model: keras.Model, outputs: Any, data: Data, words: Mapping[str, Any]) -> Answers:
     if not hasattr(outputs, "shape"):
         raise ValueError(f"the model gives a {type(outputs).__name__}; expected one tensor")
     width = 1 if len(outputs.shape) == 1 else outputs.shape[-1]
@@ -106,12 +107,18 @@ def _ends_in_sigmoid(model: keras.Model) -> bool:
     return getattr(layer, "activation", None) is keras.activations.sigmoid
 
 
-def make_state(model: keras.Model, data: Data, encode: Encode) -> None:
+def make_state(model: keras.Model, data: Data, aim: Goal) -> None:
     """Make every variable now, also those of metrics and optimizer.
 
     `tf.function` traces twice when its first trace makes some.
     """
-    model.test_step((tf.constant(data.x_train[:2]), encode(tf.constant(data.y_train[:2]))))
+    x, y = tf.constant(data.x_train[:2]), aim.encode(tf.constant(data.y_train[:2]))
+    if type(model).test_step is keras.Model.test_step:
+        # All that it would do, but another forward pass.
+        model.compute_loss(x, y, aim.outputs, training=False)
+        model.compute_metrics(x, y, aim.outputs)
+    else:
+        model.test_step((x, y))
     model.reset_metrics()
     model.optimizer.build(model.trainable_variables)
 

@@ -77,7 +77,10 @@ class CompiledEpochs:
                 return end
 
             with bound(scalars, values):
-                tf.while_loop(lambda start: start < held, step, [tf.constant(0)], parallel_iterations=1)
+                if held <= self._most_at_once():  # a loop takes its time to trace
+                    step(tf.constant(0))
+                else:
+                    tf.while_loop(lambda start: start < held, step, [tf.constant(0)], parallel_iterations=1)
             return model.get_metrics_result()
 
         # Signatures leave the number of steps and of weights open: another one needs no new trace.
@@ -93,9 +96,13 @@ class CompiledEpochs:
         self.seed, self.batch_size = seed, batch_size
         self.steps = -(-self.examples // batch_size)
         # Large enough to keep the device busy; an image batch that fits in training fits here too.
-        self.validation_batch = max(batch_size, min(1024, VALIDATION_BATCH_BYTES // self.row))
+        self.validation_batch = max(batch_size, self._most_at_once())
         self.values = tf.constant(arguments(self.scalars))
         self.weights = tf.constant(() if weights is None else weights, tf.float32)
+
+    def _most_at_once(self) -> int:
+        """Return how many examples are validated at a time, whatever the batch size."""
+        return min(1024, VALIDATION_BATCH_BYTES // self.row)
 
     def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.

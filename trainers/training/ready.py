@@ -70,7 +70,7 @@ def compiled(
     model = made.model
     aim = goal(model, data, words, objectives)
     model.compile(made.optimizer, loss=aim.loss, metrics=aim.metrics)
-    make_state(model, data, aim.encode)
+    make_state(model, data, aim)
     loss = [] if streamed else loss_places(aim.loss)
     scalars = scalars_in([*made.places, *loss])
     kind = StreamedEpochs if streamed else CompiledEpochs
