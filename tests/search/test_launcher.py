@@ -37,12 +37,12 @@ def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     monkeypatch.setattr("sys.executable", str(shell))
     started = []
 
-    def launched(*scripts: str) -> Launcher:
+    def launched(*scripts: str, begin: bool = True) -> Launcher:
         environment = {**os.environ, "LAUNCHED": str(tmp_path / "launched")}
         places = [Place(rank, None, 1, None, {"SCRIPT": script}) for rank, script in enumerate(scripts)]
         made = Launcher("-toy", places, tmp_path / "logs", environment)
         started.append(made)
-        made.start()
+        (made.start if begin else made.warm)()
         return made
 
     yield launched
@@ -66,6 +66,23 @@ def test_a_worker_that_is_done_is_not_started_again(launch: Callable[..., Launch
     lines = (tmp_path / "launched").read_text().splitlines()
     assert len(lines) == 2
     assert lines[0].endswith(f"-m search worker --parent={os.getpid()} -- -toy")
+
+
+def test_a_warm_worker_begins_when_there_is_a_study_to_join(launch: Callable[..., Launcher], tmp_path: Path) -> None:
+    made = launch("cat; echo begun >> $LAUNCHED; exit 130", begin=False)
+    tended(made, (tmp_path / "launched").exists)
+    assert made.alive
+    assert "begun" not in (tmp_path / "launched").read_text()
+    made.start()
+    tended(made, lambda: not made.alive)
+    assert "begun" in (tmp_path / "launched").read_text()
+
+
+def test_a_warm_worker_that_never_began_leaves_no_log(launch: Callable[..., Launcher], tmp_path: Path) -> None:
+    made = launch("cat", begin=False)
+    made.kill()
+    assert made.slots[0].process is None
+    assert list((tmp_path / "logs").iterdir()) == []
 
 
 def test_a_worker_that_ends_without_having_said_that_it_is_done_has_crashed(launch: Callable[..., Launcher]) -> None:
