@@ -58,7 +58,7 @@ CASES: dict[str, tuple[Callable[..., None], ...]] = {
     "Preprocessing of tables": (test_preprocessing.test_a_word_prepares_what_a_model_trains_on,),
     "Preprocessing of sequences": (test_preprocessing.test_a_word_prepares_what_a_model_trains_on,),
     "Blocks": (test_layer_words.test_a_kind_is_its_keras_layer_and_trains_on_data_of_each_rank_it_takes,),
-    "Backbones": (test_backbones.test_every_network_is_built_of_the_layers_of_its_family,),
+    "Backbones": (test_backbones.test_every_network_is_built_and_the_first_of_its_family_loads_again,),
     "Activations": (test_layer_words.test_an_activation_is_that_of_keras_and_trains,),
     "Initializers": (test_layer_words.test_an_initializer_has_its_variance_takes_its_options_and_trains,),
     "Regularizers": (test_layer_words.test_a_regularizer_adds_its_formula_to_the_loss_and_pulls_weights,),
