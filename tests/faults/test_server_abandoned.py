@@ -8,8 +8,7 @@ from pathlib import Path
 import commands
 import psutil
 import pytest
-from conftest import Injected
-from stage import Stage, stage
+from stage import Injected, Stage, stage
 from toys import ended, soon
 
 from search.postgres import server
@@ -35,6 +34,7 @@ def with_watcher(root: Path) -> list[psutil.Process]:
     return found
 
 
+@pytest.mark.slow
 def test_after_everything_was_killed_the_server_stops_and_the_next_command_sweeps(
     scene: Stage, injected: Injected
 ) -> None:

@@ -14,8 +14,8 @@ import psutil
 import pytest
 import struck
 from claimers import process, said
-from conftest import Injected
 from invariants import OF_STUDIES, exact
+from stage import Injected
 from toys import rows, soon
 
 from search.postgres import server
