@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +150,44 @@ def test_a_file_that_is_larger_than_the_memory_is_refused_before_it_is_read(
     monkeypatch.setattr(placing.psutil, "virtual_memory", lambda: memory)
     with pytest.raises(DataError, match=f"10.0 GB in files, and 10.0 GB of memory are left; {way_out}"):
         load(DataSpec(kind, f"t.{kind}", NOWHERE, 0.25, {"label": "y"}), tmp_path, 0)
+
+
+def test_an_archive_that_unpacks_to_more_than_the_memory_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", bytes(2**24))
+        archive.writestr("y.npy", bytes(100))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2**16
+    memory = type("Memory", (), {"available": 2**23})
+    monkeypatch.setattr(placing.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(np, "load", lambda *_, **__: pytest.fail("it was opened"))
+    with pytest.raises(DataError, match=r"16.8 MB in files, and 8.4 MB of memory are left"):
+        load(DataSpec("npz", "bomb.npz", NOWHERE, 0.25, {}), tmp_path, 0)
+
+
+def test_objects_in_an_archive_are_never_unpickled(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "owned",))
+
+    np.savez(tmp_path / "pickled.npz", x=np.array([Evil()] * 4, dtype=object), y=np.arange(4) % 2)
+    with pytest.raises(DataError, match="without pickled objects"):
+        load(DataSpec("npz", "pickled.npz", NOWHERE, 0.25, {}), tmp_path, 0)
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["npz", "csv", "parquet", "tfrecord", "images", "texts"])
+@pytest.mark.parametrize("what", ["a pipe", "/dev/zero"])
+def test_what_never_ends_is_not_read(kind: Any, what: str, tmp_path: Path) -> None:
+    if what == "a pipe":
+        os.mkfifo(tmp_path / "data")
+    else:
+        (tmp_path / "data").symlink_to(what)
+    for stream in ({}, {"stream": True}) if kind in ("csv", "parquet", "images") else ({},):
+        with pytest.raises(DataError, match=r"pipe or a device|no folders"):
+            load(DataSpec(kind, "data", NOWHERE, 0.25, {"label": "y", **stream}), tmp_path, 0)
 
 
 def test_a_picture_among_many_that_is_none_is_told(tmp_path: Path) -> None:

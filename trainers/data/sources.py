@@ -47,8 +47,10 @@ def _near(word: str, known: Iterable[str]) -> str:
 
 def existing(path: Path) -> Path:
     """Return the path, if something is there, or it is a pattern. Raises DataError with the nearest name."""
-    if path.exists() or ("*" in path.name and path.parent.is_dir()):
+    if path.is_file() or path.is_dir() or ("*" in path.name and path.parent.is_dir()):
         return path
+    if path.exists():  # reading it would wait for ever, or never end
+        raise DataError(f"{path} is a pipe or a device; expected a file")
     siblings = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     raise DataError(f"no such file: {path}{did_you_mean(path.name, siblings)}")
 

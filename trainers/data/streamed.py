@@ -38,8 +38,9 @@ def streamed(spec: DataSpec, folder: Path, seed: int, missing: bool = False) -> 
         "csv": lambda: stream_tables.table(spec, folder, seed, missing),
         "parquet": lambda: stream_tables.table(spec, folder, seed, missing),
     }
-    if spec.kind in ("csv", "parquet", "images"):
-        existing(folder / spec.location)
+    path = folder / spec.location
+    if spec.kind in ("csv", "parquet", "images") or (spec.kind == "tfrecord" and path.exists()):
+        existing(path)
     cache = spec.options.get("cache")
     if not isinstance(cache, str):
         return sources[spec.kind]()
