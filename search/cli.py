@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from search import settings as settings_reader
 from search.errors import Interrupted, SearchError, StorageUnavailable
+from search.postgres.url import scrubbed
 from search.settings import LOG_LEVELS
 from spaces.errors import SpaceError
 
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return _tell(unreadable, WRONG_INPUT)
     verb = next((word for word in arguments if word in VERBS), None)
     parsed = parser(verb).parse_args(arguments)
+    url = getattr(parsed, "storage", None) or environment.get("SEARCH_STORAGE") or ""
     try:
         settings = settings_reader.read(parsed, environment)
         logging.basicConfig(level=settings.log_level.value.upper(), format="%(asctime)s %(levelname)s %(message)s")
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     except SpaceError as error:
         return _tell(str(error), WRONG_INPUT)
     except SearchError as error:
-        return _tell(str(error), error.exit_code)
+        return _tell(scrubbed(str(error), url), error.exit_code)  # it may quote what the user's code has raised
     except KeyboardInterrupt:
         return _tell("interrupted", Interrupted.exit_code)
     except BrokenPipeError:
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
             return _tell(told, WRONG_INPUT)
         if isinstance(error, OSError) and error.errno in FULL:
             return _tell(f"{error.filename or 'the output'} can't be written: {error.strerror}", WRONG_INPUT)
-        return _tell(_bug(error, state), BUG)
+        return _tell(scrubbed(_bug(error, state, url), url), BUG)
 
 
 def parser(verb: str | None = None) -> argparse.ArgumentParser:
@@ -150,9 +152,9 @@ def _is_outage(error: Exception) -> bool:
     return is_outage(error)
 
 
-def _bug(error: Exception, state: str) -> str:
+def _bug(error: Exception, state: str, url: str) -> str:
     """Write the traceback of a bug to a file and return one line about it."""
-    text = "".join(traceback.format_exception(error))
+    text = scrubbed("".join(traceback.format_exception(error)), url)
     path = Path(state) / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.log"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,9 @@ POLL = 0.05  # seconds between two looks at whether a process has ended
 @contextmanager
 def registered(state: Path, verb: str) -> Iterator[None]:
     """Leave this process' pid below the state folder while the block runs; what killed ones left there is removed."""
+    places.make_private(state)
     folder = places.processes(state)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     running(state)
     path = folder / f"{os.getpid()}.json"
     aside = path.with_suffix(".partial")  # whoever read it half-written would take us for dead and remove it

@@ -72,7 +72,9 @@ def hidden(url: str) -> str:
 
 
 def scrubbed(text: str, url: str) -> str:
-    """Return `text` with every form of the URL's passwords replaced by `***`."""
+    """Return `text` with every form of the URL's passwords replaced by `***`; of no URL, the text itself."""
+    if not url:
+        return text
     try:
         parts = _parts(url)
     except InputError:

@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 
 from search.postgres import records
+from search.postgres.url import scrubbed
 from search.study import algorithms
 from search.study.constraints import ENDED, STORED, TOLD, UNTRAINED, broken, violations
 from search.study.study import Study
@@ -85,7 +86,7 @@ class OwnedTrial:
 
     def fail(self, reason: str, error: str) -> None:
         """Finish the trial as failed. What the machine can't hold or what diverges teaches the sampler to stay away."""
-        told = {ENDED: reason, ERROR: error}
+        told = {ENDED: reason, ERROR: scrubbed(error, self.study.storage.url)}  # the user's code may tell the URL
         if reason in TAUGHT and self._objective() is not None:
             self._record_nothing()
             self._finish(State.PRUNED, told)
