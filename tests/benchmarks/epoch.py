@@ -11,15 +11,25 @@ rounds. The first epoch of either side, which compiles, isn't counted.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+from trainers import runtime
+
+if "--plain" not in sys.argv:
+    runtime.prepare(threads=1)
 
 import keras
 import numpy as np
 
-from trainers import image, runtime
+from trainers import image
 from trainers.data import Data
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
@@ -43,6 +53,11 @@ def images(side: int, channels: int) -> Data:
     random = np.random.default_rng(7)
     x = random.integers(0, 256, (11_000, side, side, channels), dtype=np.uint8)
     return prepared(Raw(x, random.integers(0, 10, 11_000)), 1 / 11, 7)
+
+
+def data_of(name: str) -> Data:
+    """Return `digits`, or the images of `SIDExSIDExCHANNELS`."""
+    return digits() if name == "digits" else images(int(name.split("x")[0]), int(name.split("x")[2]))
 
 
 def program(data: Data, streamed: bool) -> Program:
@@ -70,36 +85,72 @@ def theirs(data: Data) -> Callable[[int], Any]:
     return lambda epoch: model.fit(data.x_train, data.y_train, BATCH, 1, verbose=0, validation_data=held)
 
 
-def measure(name: str, data: Data, streamed: bool, rounds: int) -> None:
-    """Print the seconds of both sides, and how many times faster ours is."""
-    sides = {"fit": theirs(data), "ours": ours(data, streamed)}
-    seconds: dict[str, list[float]] = {side: [] for side in sides}
-    for epoch in range(1, rounds + 2):
-        for side, train in sides.items():
-            start = time.perf_counter()
-            train(epoch)
-            seconds[side].append(time.perf_counter() - start)
-    kept = {side: values[1:] for side, values in seconds.items()}
-    ratios = [fit / mine for fit, mine in zip(kept["fit"], kept["ours"], strict=True)]
-    fit, mine = (statistics.median(kept[side]) for side in ("fit", "ours"))
-    print(
-        f"{name:10s} fit {fit:6.3f} s  ours {mine:6.3f} s  {fit / mine:.2f} times faster "
-        f"({min(ratios):.2f}-{max(ratios):.2f})",
-        flush=True,
-    )
+def serve(name: str) -> None:
+    """Be the process of plain `fit`: for each line of the standard input, train an epoch and print its seconds."""
+    train = theirs(data_of(name))
+    for number, _ in enumerate(sys.stdin):
+        print(timed(train, number), flush=True)
+
+
+@contextmanager
+def plain(name: str) -> Iterator[Callable[[int], float]]:
+    """Give a function that trains an epoch in a process which leaves TensorFlow as it starts by itself."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | threads
+    command = [sys.executable, __file__, "--plain", name]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
+        asked, told = process.stdin, process.stdout
+        assert asked is not None
+        assert told is not None
+
+        def train(epoch: int) -> float:
+            asked.write("\n")
+            asked.flush()
+            return float(told.readline())
+
+        yield train
+        asked.close()
+
+
+def timed(train: Callable[[int], Any], epoch: int) -> float:
+    """Return the seconds that an epoch took."""
+    start = time.perf_counter()
+    train(epoch)
+    return time.perf_counter() - start
+
+
+def measure(name: str, rounds: int) -> None:
+    """Print the seconds of all sides on one data set, and how many times faster ours is."""
+    data = data_of(name)
+    with plain(name) as fit:
+        paths = {"ours": ours(data, False)} | ({} if name == "digits" else {"streamed": ours(data, True)})
+        sides = {"fit": fit} | {
+            side: partial(timed, train) for side, train in {"with our settings": theirs(data), **paths}.items()
+        }
+        seconds = [{side: train(epoch) for side, train in sides.items()} for epoch in range(1, rounds + 2)][1:]
+    medians = {side: statistics.median(times[side] for times in seconds) for side in sides}
+    print(name, *(f"{side} {median:.3f} s" for side, median in medians.items()), sep="  ")
+    for side in paths:
+        told = []
+        for other in ("fit", "with our settings"):
+            ratios = [times[other] / times[side] for times in seconds]
+            told.append(f"{medians[other] / medians[side]:.2f} times as fast ({min(ratios):.2f}-{max(ratios):.2f})")
+        print(f"  {side:8s} {told[0]}; with our settings {told[1]}", flush=True)
 
 
 def main() -> None:
     """Measure digits and each size of images."""
-    runtime.prepare(threads=1)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    measure("digits", digits(), False, rounds)
-    for side, channels in ((8, 1), (28, 1), (32, 3)):
-        many = images(side, channels)
-        measure(f"{side}x{side}x{channels}", many, False, rounds)
-        measure("  streamed", many, True, rounds)
+    parser.add_argument("--plain", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.plain:
+        serve(arguments.plain)
+        return
+    for name in ("digits", "8x8x1", "28x28x1", "32x32x3"):
+        measure(name, arguments.rounds)
 
 
 if __name__ == "__main__":
