@@ -19,6 +19,7 @@ from claimers import spec_of
 from optuna.storages import RDBStorage
 from sqlalchemy import event
 
+from search import places
 from search import worker as workers
 from search.shutdown import Shutdown
 from search.study.claim import Claims
@@ -58,6 +59,10 @@ def train(params, run):
         run.report(epoch, loss=params["x"] + 1 / epoch)
     return {"loss": params["x"]}
 """
+
+
+# It has a model too, which is saved before the trial ends.
+KEEPING = TRAINER.replace("    return", "    run.keep(lambda path: path.write_text(str(run.number)))\n    return")
 
 
 def live(url: str, name: str, state: Path, last: int) -> list[str]:
@@ -100,7 +105,7 @@ def live(url: str, name: str, state: Path, last: int) -> list[str]:
 def lane(url: str, folder: Path, trials: int, deaths: dict[str, Sequence[int]], pipe: Connection) -> None:
     """Let workers live and die in one study after another: one for each death, and one that ends the study.
 
-    Sends, by study, the moments of the last one and the exit codes of the others.
+    Sends, by study, the exit codes of the others, the last one's with its moments, and the files that are left.
     """
     workers.POLL = 0.02
     head = RDBStorage("sqlite://").get_head_version()  # from files, a fifth of a worker's time
@@ -114,9 +119,16 @@ def lane(url: str, folder: Path, trials: int, deaths: dict[str, Sequence[int]], 
     for name, lasts in deaths.items():
         state = folder / name
         codes = [_forked(partial(live, url, name, state, last))[0] for last in lasts]
-        told[name] = (codes, *_forked(partial(live, url, name, state, 0)))
+        code, moments = _forked(partial(live, url, name, state, 0))
+        told[name] = (codes, code, moments, _left(state, name))
         shutil.rmtree(state, ignore_errors=True)
     pipe.send(told)
+
+
+def _left(state: Path, name: str) -> list[str]:
+    """The checkpoints' folders and the files that are left of a study."""
+    checkpoints = places.checkpoints(state, name, 0).parent.glob("*")
+    return sorted(path.name for path in (*checkpoints, *(path for path in state.rglob("*") if path.is_file())))
 
 
 def _forked(work: Callable[[], list[str]]) -> tuple[int, list[str]]:

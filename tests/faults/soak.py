@@ -31,7 +31,7 @@ from search import places, processes
 from search.postgres import server
 
 EPOCHS = 4
-SCRIPT = "* * sleep 0.02"
+SCRIPT = "* * sleep 0.05"
 INTERRUPTED, UNAVAILABLE = 130, 75
 GOES_ON = (-signal.SIGKILL, INTERRUPTED, UNAVAILABLE, 1)  # ends of a run after which the same command must go on
 
