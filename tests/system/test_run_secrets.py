@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -44,7 +45,15 @@ def command_lines() -> str:
 
 
 def everything_written(folder: Path) -> str:
-    return "\n".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+    """What all files hold, and all files inside an archive, as a saved model is one."""
+    texts = []
+    for path in folder.rglob("*"):
+        if path.is_file():
+            texts.append(path.read_text(errors="replace"))
+            if zipfile.is_zipfile(path):
+                with zipfile.ZipFile(path) as archive:
+                    texts += [archive.read(name).decode(errors="replace") for name in archive.namelist()]
+    return "\n".join(texts)
 
 
 def dump(url: str) -> str:
@@ -56,12 +65,20 @@ def dump(url: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("given", ["--storage URL", "--storage=URL", "SEARCH_STORAGE"])
-def test_a_study_on_ones_own_server_never_shows_the_password(project: Toy, url: str, given: str) -> None:
+@pytest.mark.parametrize("given", ["--storage URL", "--storage=URL", "SEARCH_STORAGE", "PGPASSFILE"])
+def test_a_study_on_ones_own_server_never_shows_the_password(
+    project: Toy, url: str, given: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     project.study = f"toy-{abs(hash(given))}"
     project.write("while not (HERE / 'looked').exists(): time.sleep(0.02)", trials=2)
     flags = [word.replace("URL", url) for word in given.split()] if "storage" in given else []
     project.env = {} if flags else {"SEARCH_STORAGE": url}
+    if given == "PGPASSFILE":
+        file = tmp_path_factory.mktemp("secret") / "pgpass"
+        file.write_text(f"*:*:*:*:{PASSWORD.replace(':', chr(92) + ':')}\n")
+        file.chmod(0o600)
+        bare = url.replace(f":{quote(PASSWORD, safe='')}@", "@")
+        project.env = {"SEARCH_STORAGE": bare, "PGPASSFILE": str(file)}
     process = project.start("run", "space.yaml", "--workers", "2", "--log-level", "debug", *flags)
     soon(lambda: len(project.processes()) == 3)
     seen = command_lines()
@@ -72,7 +89,7 @@ def test_a_study_on_ones_own_server_never_shows_the_password(project: Toy, url: 
     assert project.study in seen, "the workers were seen"
     texts = {"ps": seen, "output": out, "errors": err, "files": everything_written(project.folder), "stored": dump(url)}
     assert [(where, form) for where, text in texts.items() for form in FORMS if form in text] == []
-    assert "results: postgresql://search:***@127.0.0.1" in out
+    assert f"results: postgresql://search{'' if given == 'PGPASSFILE' else ':***'}@127.0.0.1" in out
 
 
 @pytest.mark.parametrize(
