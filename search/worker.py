@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from search import models, places
 from search.errors import Aborted, DiskFull, InputError, Interrupted, SearchError
+from search.growth import Growth
 from search.launcher import DONE_MARK, TRIAL_MARK
 from search.live_run import LiveRun, missing
 from search.postgres.failures import Superseded
@@ -85,21 +86,28 @@ class Worker:
         self.study.storage.again(lambda: self.study.same_data(loaded.fingerprint))
         return loaded
 
-    def work(self) -> None:
-        """Train until nothing is left. Raises Interrupted, Aborted, InputError or StorageUnavailable."""
+    def work(self) -> bool:
+        """Train until nothing is left, or until this process should begin anew: True.
+
+        Raises Interrupted, Aborted, InputError or StorageUnavailable.
+        """
         if self.study.spec.data is not None:
             self._place(self.data)  # before the first claim: a file that is missing must not cost a trial
         _ = self.trainer
+        growth = Growth()
         while not self.shutdown.asked:
             trial = self.claims.next()
             if trial == "done":
                 self._sweep()
                 log.info(DONE_MARK)
-                return
+                return False
             if trial == "wait":
                 time.sleep(POLL)
                 continue
             self._train(trial)
+            if growth.too_much():
+                log.warning("this process has taken twice the memory of its first trials, and begins anew")
+                return True
         raise Interrupted("interrupted; the same command continues")
 
     def _place(self, data: Data) -> None:

@@ -21,6 +21,7 @@ from search.plan import checked
 from search.reach import reach
 from search.settings import Settings
 from search.shutdown import Shutdown
+from search.watchdog import restart
 
 if TYPE_CHECKING:
     from search.study.storage import Storage
@@ -61,11 +62,13 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 study = _admitted(storage, arguments.study, settings)
                 with ending_with(study, state):
                     study.join()
-                    _worker(study, settings, shutdown).work()
+                    again = _worker(study, settings, shutdown).work()
             finally:
                 storage.close()
         finally:
             reached.release()
+    if again:
+        restart()
     return 0
 
 

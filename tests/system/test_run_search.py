@@ -241,3 +241,12 @@ while len(list(HERE.glob("env-*"))) < {len(expected)} and time.monotonic() < dea
     assert sorted(environment["CUDA_VISIBLE_DEVICES"] for environment in seen) == expected
     assert all(int(environment["TF_NUM_INTRAOP_THREADS"]) >= 1 for environment in seen)
     assert all(line in done.stdout for line in ("worker 0: ", "NVIDIA H100"))
+
+
+def test_a_worker_whose_memory_grows_begins_anew(project: Toy, shared: Shared) -> None:
+    project.write("leaks = globals().setdefault('leaks', []); leaks.append(b'x' * 2**26 * (run.number == 21))", 24)
+    done = project.run("--workers", "1")
+    assert done.returncode == 0, done.stderr
+    assert "24/24 trials · 24 complete" in done.stdout
+    log = next(shared.state.glob(f"logs/{project.study}/*.log")).read_text()
+    assert log.index("ended trial 21") < log.index("begins anew") < log.index("trial 22 begins")
