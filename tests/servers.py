@@ -45,7 +45,7 @@ def debian_server(folder: Path | None = None) -> Iterator[str]:
             settings.write(f"listen_addresses = '127.0.0.1'\nport = {port}\nfsync = off\n")
             settings.write(f"unix_socket_directories = '{folder}'\n")
         start(folder)
-        stack.callback(stop, folder, "immediate")
+        stack.callback(_stop_if_there, folder)
         connection = psycopg2.connect(host="127.0.0.1", port=port, user=ROLE, password=PASSWORD, dbname="postgres")
         connection.autocommit = True
         with contextlib.closing(connection), connection.cursor() as cursor:
@@ -102,6 +102,11 @@ def account(folder: Path) -> dict[str, object]:
     entry = names.get("postgres") or names["nobody"]
     os.chown(folder, entry.pw_uid, entry.pw_gid)
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def _stop_if_there(folder: Path) -> None:
+    if (folder / "data" / "postmaster.pid").exists():
+        stop(folder, "immediate")
 
 
 def _control(folder: Path, *arguments: str | Path) -> None:
