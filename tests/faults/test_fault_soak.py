@@ -1,4 +1,4 @@
-"""The short form of the soak: three workers, forty trials, a fault every two seconds."""
+"""The short form of the soak: three workers, sixty trials, a fault every 1.2 seconds."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from stage import Injected
 
 
 @pytest.mark.slow
-def test_a_study_that_is_disturbed_every_two_seconds_is_exact_in_the_end(tmp_path: Path, injected: Injected) -> None:
-    with soak.soaked(tmp_path, workers=3, trials=40, every=2.0, seed=3, patience=240) as survived:
+def test_a_study_that_is_disturbed_again_and_again_is_exact_in_the_end(tmp_path: Path, injected: Injected) -> None:
+    with soak.soaked(tmp_path, workers=3, trials=60, every=1.2, seed=3, patience=240) as survived:
         pass
     for fault, times in survived.counts.items():
         injected(f"soak: {fault}", times, "numbers, epochs, losses and budget exact, nothing left")
