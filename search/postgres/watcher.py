@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -40,8 +39,14 @@ def dismiss(root: Path) -> None:
     if free is not None:
         os.close(free)
         return
-    with contextlib.suppress(ValueError, OSError):  # it may be root's, or just beginning: it ends by itself too
-        os.kill(int(path.read_text(encoding="utf-8")), signal.SIGKILL)
+    import psutil  # not at the top: the watcher itself needs as little memory as it can
+
+    # It may be root's, or just beginning: it ends by itself too. Its pid may be another process' here: a new watcher
+    # hasn't written its own yet, or it lives in another container, for locks are seen there and pids aren't.
+    with contextlib.suppress(ValueError, OSError, psutil.Error):
+        watcher = psutil.Process(int(path.read_text(encoding="utf-8")))
+        if watcher.cmdline()[-2:] == ["search.postgres.watcher", str(root)]:
+            watcher.kill()
 
 
 def watch(root: Path) -> None:

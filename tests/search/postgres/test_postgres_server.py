@@ -19,7 +19,7 @@ from server_project import ENVIRONMENT, Project, User, new_project
 from servers import processes_in, reachable_folder
 
 from search.errors import InputError, StorageUnavailable
-from search.postgres import account, binaries, data, places, server
+from search.postgres import account, binaries, data, places, server, watcher
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -491,3 +491,20 @@ def test_whoever_comes_after_everybody_was_killed_keeps_the_server(project: Proj
         before = user
     before.kill()
     until(lambda: not processes_in(project.folder), seconds=10)
+
+
+@pytest.mark.parametrize(("told", "killed"), [("search.postgres.watcher", True), ("somebody.else", False)])
+def test_only_the_watcher_of_this_folder_is_dismissed_whatever_pid_it_left(
+    told: str, killed: bool, tmp_path: Path
+) -> None:
+    held = places.attempt(tmp_path / "watcher.lock", create=True)
+    assert held is not None, "as a watcher does that lives in another container"
+    waiting = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", told, str(tmp_path)]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.write(held, str(process.pid).encode())
+        watcher.dismiss(tmp_path)
+        process.communicate()
+    os.close(held)
+    assert process.returncode == (-signal.SIGKILL if killed else 0)
