@@ -80,11 +80,20 @@ def scrubbed(text: str, url: str) -> str:
     except InputError:
         return text.replace(url, hidden(url))
     secrets = [parts.password, *(value for key, value in parts.query if key in _SECRETS)]
-    for secret in filter(None, secrets):
-        for form in {secret, quote(secret, safe=""), quote(secret)}:
-            # A very short password is a part of common words; replacing it would only garble the text.
-            text = text.replace(form, "***") if len(form) > 3 else text
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):  # one may be a part of the other
+        # A very short password is a part of common words; replacing it would only garble the text.
+        text = re.sub(_any_form(secret), lambda found: "***" if len(found[0]) > 3 else found[0], text)
     return text
+
+
+def _any_form(secret: str) -> str:
+    """Return a pattern that takes each character plainly or percent-encoded, as people and programs write it."""
+    forms = []
+    for character in secret:
+        encoded = "".join(f"%{byte:02x}" for byte in character.encode())
+        plus = r"|\+" if character == " " else ""
+        forms.append(f"(?:(?i:{encoded})|{re.escape(character)}{plus})")  # encoded first: it may begin with the plain
+    return "".join(forms)
 
 
 def session_options(url: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from search.errors import InputError, SearchError, StorageUnavailable
 from search.postgres.connection import connect, engine_options, expect_room, explain, hidden, is_outage, normalise
 from search.postgres.failures import Superseded
+from search.postgres.url import scrubbed
 
 SECRET = "p@ss:w/o#r%d{}"
 ENCODED = "p%40ss%3Aw%2Fo%23r%25d%7B%7D"
@@ -253,3 +254,25 @@ def test_an_unforeseen_error_stays_one() -> None:
     assert type(error) is SearchError
     assert error.exit_code == 3
     assert "geheim" not in str(error)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://u:p%40ss!%2fé%20x@h/db", "postgresql://u@h/db?password=p@ss!/é x&sslmode=require"],
+    ids=["of the authority", "among the parameters"],
+)
+@pytest.mark.parametrize(
+    "written",
+    ["p@ss!/é x", "p%40ss%21%2F%C3%A9%20x", "p%40ss!%2fé%20x", "p%40ss!/%c3%A9%20x", "%70@ss%21/é x", "p@ss!/é+x"],
+)
+def test_a_password_is_scrubbed_however_its_characters_are_encoded(url: str, written: str) -> None:
+    assert scrubbed(f"no {written}: u:{written}@h", url) == "no ***: u:***@h"
+
+
+def test_a_very_short_password_is_left_as_it_is_unless_it_is_encoded() -> None:
+    assert scrubbed("a b of 100: a@b, a%40b", "postgresql://u:a%40b@h/db") == "a b of 100: a@b, ***"
+
+
+def test_of_two_forms_the_one_that_holds_the_other_is_scrubbed_whole() -> None:
+    assert scrubbed("100%25, 100%", "postgresql://u:100%25@h/db") == "***, ***"
+    assert scrubbed("secrets, secret", "postgresql://u:secret@h/db?sslpassword=secrets") == "***, ***"
