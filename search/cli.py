@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import importlib
 import logging
 import os
@@ -22,10 +21,10 @@ from search.errors import Interrupted, SearchError, StorageUnavailable
 from search.postgres.url import scrubbed
 from search.settings import LOG_LEVELS
 from spaces.errors import SpaceError
+from trainers import full_disk
 
 VERBS = ("init", "check", "plan", "run", "worker", "status", "best", "dashboard", "psql", "schema", "stop")
 WRONG_INPUT, BUG = 2, 3
-FULL = (errno.ENOSPC, errno.EDQUOT)
 
 DESCRIPTION = "Hyperparameter search for Keras: one file says what to search, one command searches it."
 EPILOG = """exit codes:
@@ -62,14 +61,15 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         sys.stderr.close()  # whoever read our output has left: `search status | head`
         return 0
     except Exception as error:
-        state = getattr(parsed, "state", None) or environment.get("SEARCH_STATE") or ".search"
+        state = os.path.expanduser(getattr(parsed, "state", None) or environment.get("SEARCH_STATE") or ".search")
         if _is_outage(error):
             return _tell(f"the storage is away ({type(error).__name__}); try again", StorageUnavailable.exit_code)
+        if isinstance(error, OSError) and error.errno in full_disk.CODES:
+            code = StorageUnavailable.exit_code if parsed.verb in ("run", "worker") else WRONG_INPUT
+            return _tell(f"{error.filename or 'the output'} can't be written: {error.strerror}", code)
         if isinstance(error, OSError) and _is_below(error.filename, state):
             told = f"the state folder can't be used: {error.filename}: {error.strerror}\n  use another one: --state DIR"
             return _tell(told, WRONG_INPUT)
-        if isinstance(error, OSError) and error.errno in FULL:
-            return _tell(f"{error.filename or 'the output'} can't be written: {error.strerror}", WRONG_INPUT)
         return _tell(scrubbed(_bug(error, state, url), url), BUG)
 
 

@@ -15,12 +15,12 @@ class Growth:
     """The memory of a worker, asked after each of its trials."""
 
     trials: int = 0
-    first: int = 0  # bytes after the first trials
+    first: int = 0  # bytes, the most after one of the first trials
 
-    def too_much(self) -> bool:
+    def after_trial(self) -> bool:
         """Count a trial, and say whether the process has grown out of its size."""
         self.trials += 1
         resident: int = psutil.Process().memory_info().rss
         if self.trials <= WARM_UP:
-            self.first = resident
+            self.first = max(self.first, resident)
         return resident > FACTOR * self.first

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,10 +19,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds before a crashed worker is sta
 STEADY = 120.0  # seconds after which a worker's crashes count from one again, as they do once it has ended a trial
 CRASHES_ALLOWED = 5  # quick crashes of one worker before it is given up, and the search with the last one
 ERROR_MARK = "search: error: "  # how a worker begins the message that ends it
-DONE_MARK = "nothing is left to train"  # what a worker logs at the end, unlike a trainer that ends the process
+FULL_MARK = "the disk is full"  # how a worker begins to tell of that
 TRIAL_MARK = "ended trial "  # what a worker logs about each trial that it has brought to an end
 
-DONE, ABORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 75, 130
+# Done isn't 0: a trainer may end the process with that.
+DONE, ABORTED, WRONG_INPUT, UNAVAILABLE, INTERRUPTED = 100, 1, 2, 75, 130
 
 
 @dataclass
@@ -39,7 +41,7 @@ class _Slot:
 class Launcher:
     """Starts one worker per place with its own environment, and looks after them. Knows processes, nothing else.
 
-    A worker warms up, then waits until its standard input ends: that is the word that there is a study to join.
+    A worker warms up, then waits for a line on its standard input: the word that there is a study to join.
     """
 
     study: str
@@ -104,7 +106,7 @@ class Launcher:
         for slot in self.slots:
             if slot.process is not None:
                 slot.process.wait()
-                self._begin(slot)  # closes the pipe
+                _close(slot.process)
                 slot.process = None
             if not self.begun:
                 slot.log.unlink(missing_ok=True)  # there was nothing to do, so there is nothing to tell
@@ -114,8 +116,9 @@ class Launcher:
         return [slot.process.pid for slot in self.slots if slot.process is not None]
 
     def _start(self, slot: _Slot) -> None:
-        worker = ["-m", "search", "worker", f"--parent={os.getpid()}", *["--keras"] * self.keras, "--", self.study]
-        command = [sys.executable, "-X", "faulthandler", *worker]  # a segfault leaves its traceback in the log
+        words = [f"--parent={os.getpid()}", f"--warm={'keras' if self.keras else 'loop'}", "--", self.study]
+        # A segfault leaves its traceback in the log.
+        command = [sys.executable, "-X", "faulthandler", "-m", "search", "worker", *words]
         with slot.log.open("ab") as log:
             slot.offset = log.tell()
             slot.process = subprocess.Popen(
@@ -131,14 +134,17 @@ class Launcher:
             self._begin(slot)
 
     def _begin(self, slot: _Slot) -> None:
-        if slot.process is not None and slot.process.stdin is not None:
-            slot.process.stdin.close()
+        pipe = slot.process.stdin if slot.process is not None else None
+        if pipe is not None and not pipe.closed:
+            with suppress(BrokenPipeError), pipe:  # one that has ended is noticed by `tend`
+                pipe.write(b"\n")
 
     def _ended(self, slot: _Slot, code: int) -> list[str]:
-        self._begin(slot)  # closes the pipe
+        if slot.process is not None:
+            _close(slot.process)
         slot.process = None
         name = f"worker {slot.place.rank}"
-        if self.stopping or code == INTERRUPTED or (code == DONE and DONE_MARK in self._said(slot)):
+        if self.stopping or code in (DONE, INTERRUPTED):
             return []
         errors: dict[int, type[SearchError]] = {
             ABORTED: Aborted,
@@ -146,8 +152,10 @@ class Launcher:
             UNAVAILABLE: StorageUnavailable,
         }
         quick = time.monotonic() - slot.started <= STEADY
-        # A worker that finds no storage as it starts may have met an outage, which those that run wait out.
-        if code in errors and not (code == UNAVAILABLE and quick and slot.crashes < CRASHES_ALLOWED):
+        # A worker that finds no storage as it starts may have met an outage, which those that run wait out; and
+        # somebody may make room on a disk that is full.
+        passing = quick or FULL_MARK in self._last_words(slot)
+        if code in errors and not (code == UNAVAILABLE and passing and slot.crashes < CRASHES_ALLOWED):
             raise errors[code](self._last_words(slot) or f"{name} ended with exit code {code}; see {slot.log}")
         slot.crashes = slot.crashes + 1 if quick and TRIAL_MARK not in self._said(slot) else 1
         if slot.crashes > CRASHES_ALLOWED:
@@ -174,6 +182,11 @@ class Launcher:
         for slot in self.slots:
             if slot.process is not None and slot.process.poll() is None:
                 slot.process.send_signal(number)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin is not None:
+        process.stdin.close()
 
 
 def _cause(code: int) -> str:

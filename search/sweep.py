@@ -15,11 +15,12 @@ def sweep(state: Path, now: Snapshot) -> None:
     Safe at any time: what is still in training stays, and whoever ends a trial removes its checkpoints as well.
     """
     ended = {trial.number for trial in now.all if trial.ended}
-    for folder in places.checkpoints(state, now.study, 0).parent.glob("*"):
+    for folder in places.study_checkpoints(state, now.study).glob("*"):
         if folder.name.isdecimal() and int(folder.name) in ended:
             shutil.rmtree(folder, ignore_errors=True)
     for path in places.models(state, now.study).glob(f"*{models.PARTIAL}"):
-        if int(path.name.partition(".")[0]) in ended:
+        number = path.name.partition(".")[0]
+        if number.isdecimal() and int(number) in ended:
             path.unlink(missing_ok=True)
     training = [trial.number for trial in now.all if not trial.ended]
     best = [trial.number for trial in now.best]

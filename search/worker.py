@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from search import models, places
 from search.errors import Aborted, DiskFull, InputError, Interrupted, SearchError
 from search.growth import Growth
-from search.launcher import DONE_MARK, TRIAL_MARK
+from search.launcher import FULL_MARK, TRIAL_MARK
 from search.live_run import LiveRun, missing
 from search.postgres.failures import Superseded
 from search.reads import Watched
@@ -99,13 +99,13 @@ class Worker:
             trial = self.claims.next()
             if trial == "done":
                 self._sweep()
-                log.info(DONE_MARK)
+                log.info("nothing is left to train")
                 return False
             if trial == "wait":
                 time.sleep(POLL)
                 continue
             self._train(trial)
-            if growth.too_much():
+            if growth.after_trial():
                 log.warning("this process has taken twice the memory of its first trials, and begins anew")
                 return True
         raise Interrupted("interrupted; the same command continues")
@@ -242,7 +242,7 @@ class Worker:
 def _expect_room(error: Exception) -> None:
     """Raise DiskFull if that is what the error comes from."""
     if is_full(error):
-        happened = f"the disk is full: {textwrap.shorten(str(error), 300)}"
+        happened = f"{FULL_MARK}: {textwrap.shorten(str(error), 300)}"
         way_out = "Make room and give the same command again; the trial goes on from its last checkpoint."
         raise DiskFull(happened, way_out) from error
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-_CODES = (errno.ENOSPC, errno.EDQUOT)
+CODES = (errno.ENOSPC, errno.EDQUOT)
 _WORDS = ("No space left on device", "Disk quota exceeded")
 
 
@@ -13,7 +13,7 @@ def is_full(error: BaseException | None) -> bool:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, OSError) and error.errno in _CODES:
+        if isinstance(error, OSError) and error.errno in CODES:
             return True
         if any(words in str(error) for words in _WORDS):
             return True

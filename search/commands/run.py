@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     workers = share(devices, settings.per_gpu.value, settings.workers.value, cores(), memory())
     shutdown = Shutdown()
     with shutdown.listening(), processes.registered(settings.state.value, "run"):
-        launcher = _launcher(spec, settings, workers)
+        launcher = _launcher(spec, spec.study, settings, workers)
         try:
             if not arguments.branch:  # whose study may get another name
                 launcher.warm()
@@ -71,21 +71,22 @@ def _search(
     try:
         search = Search.open(spec, reached, settings, arguments.branch, arguments.accept_code)
         expect_room(search.storage.engine, len(launcher.places))
-        if search.study.name != spec.study:
-            launcher = _launcher(search.study.spec, settings, launcher.places)
+        if search.study.name != launcher.study:  # a branch
+            launcher.kill()
+            launcher = _launcher(spec, search.study.name, settings, launcher.places)
         search.run(launcher, description, shutdown)
     finally:
         reached.release()
 
 
-def _launcher(spec: StudySpec, settings: Settings, workers: Sequence[Place]) -> Launcher:
-    """Return what starts the workers of a study; none is started yet."""
+def _launcher(spec: StudySpec, study: str, settings: Settings, workers: Sequence[Place]) -> Launcher:
+    """Return what starts the workers of the study of that name; none is started yet."""
     environment = {**settings.environment, "SEARCH_STATE": str(settings.state.value)}
     if settings.storage.value is not None:
         environment["SEARCH_STORAGE"] = settings.storage.value
     environment["SEARCH_LOG_LEVEL"] = "info"
     # The file that this process has read, not what somebody writes into the database meanwhile.
     environment["SEARCH_ALLOW"] = trust.fingerprint(spec)
-    logs = places.logs(settings.state.value, spec.study)
+    logs = places.logs(settings.state.value, study)
     # A loop of one's own may do without Keras, and starts in a tenth of the time.
-    return Launcher(spec.study, workers, logs, environment, keras=spec.trainer.kind != "loop")
+    return Launcher(study, workers, logs, environment, keras=spec.trainer.kind != "loop")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from search import processes
 from search.commands import arguments as common
 from search.errors import Interrupted
+from search.launcher import DONE
 from search.plan import checked
 from search.reach import reach
 from search.settings import Settings
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the study and the storage."""
     parser.add_argument("study", help="the study's name, or your own copy of its space file")
     parser.add_argument("--parent", type=int, help="leave when this process, which started the worker, is gone")
-    parser.add_argument("--keras", action="store_true", help=argparse.SUPPRESS)  # with --parent: see `_warm_up`
+    parser.add_argument("--warm", choices=("keras", "loop"), help=argparse.SUPPRESS)  # see `_warm_up`
     parser.add_argument(
         "--allow",
         action="append",
@@ -48,10 +49,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     shutdown = Shutdown(arguments.parent)
     state = settings.state.value
     with shutdown.listening(), processes.registered(state, "worker"):
-        if arguments.parent is not None:
-            _warm_up(arguments.keras, settings)
-            if shutdown.asked:
-                raise Interrupted("interrupted before the study was opened")
+        if arguments.warm is not None and not _warm_up(arguments.warm, settings):
+            raise Interrupted("there was no study to join")
         reached = reach(settings)
         try:
             from search.deletion import ending_with
@@ -67,19 +66,25 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
                 storage.close()
         finally:
             reached.release()
-    if again:
-        restart()
-    return 0
+        if again and shutdown.asked:
+            raise Interrupted("interrupted; the same command continues")
+        if again:
+            restart()
+    return 0 if arguments.parent is None else DONE
 
 
-def _warm_up(keras: bool, settings: Settings) -> None:
-    """Import what takes seconds while `run` opens the study; it has done so when the standard input ends."""
-    if keras:
+def _warm_up(kind: str, settings: Settings) -> bool:
+    """Import what takes seconds while `run` opens the study; return whether it has said that there is one to join."""
+    if kind == "keras":
         _prepare(settings)
     from search import worker  # noqa: F401
     from search.study import storage  # noqa: F401
 
-    sys.stdin.read()
+    if not sys.stdin.readline():
+        return False
+    # A new beginning in place has nothing to wait for.
+    sys.orig_argv[:] = [word for word in sys.orig_argv if word != f"--warm={kind}"]
+    return True
 
 
 def _admitted(storage: Storage, name: str, settings: Settings) -> Study:

@@ -73,7 +73,7 @@ def is_outage(error: BaseException) -> bool:
     return passing
 
 
-def is_full(error: BaseException) -> bool:
+def has_no_connection(error: BaseException) -> bool:
     """Whether the server runs, but has no connection left for us."""
     return any(
         isinstance(link, psycopg2.Error) and any(words in str(link) for words in _FULL) for link in _chain(error)
@@ -93,7 +93,7 @@ def explain(error: BaseException, url: str) -> SearchError:
         way_out = _refusal(link)
         if way_out is not None:
             return InputError(f"The database at {hidden(url)} refused: {text}", way_out)
-    if is_full(error):
+    if has_no_connection(error):
         return StorageUnavailable(
             f"The database at {hidden(url)} has no free connection: {text}",
             "Wait until other clients leave it, or raise its max_connections: each worker needs one.",

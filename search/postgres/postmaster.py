@@ -13,7 +13,7 @@ import psycopg2
 
 from search.errors import StorageUnavailable
 from search.postgres.account import run
-from search.postgres.failures import explain, is_full, is_outage
+from search.postgres.failures import explain, has_no_connection, is_outage
 from search.postgres.places import PORT, Places
 from search.postgres.silence import limit_waits
 
@@ -50,7 +50,7 @@ def answer(places: Places) -> Answer:
         return Answer.READY  # another process was faster
     except psycopg2.Error as error:
         text = str(error)
-        if is_full(error):
+        if has_no_connection(error):
             return Answer.READY
         if any(words in text for words in _BUSY):
             return Answer.BUSY

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import os
 import shlex
 import weakref
@@ -26,8 +25,8 @@ from search.postgres.places import PORT, Places, locate, locked, share, unused
 from search.postgres.postmaster import NAME, Answer
 from search.postgres.programs import usable
 from search.postgres.watcher import dismiss, watch_over
+from trainers import full_disk
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _LIVE: weakref.WeakSet[Server] = weakref.WeakSet()
 
 
@@ -152,7 +151,7 @@ def _explained(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         where = error.filename or folder
-        if error.errno in _FULL:
+        if error.errno in full_disk.CODES:
             raise StorageUnavailable(
                 f"{where}: {error.strerror}.", "Make room and give the same command again."
             ) from error

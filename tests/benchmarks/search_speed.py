@@ -261,6 +261,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="8 configurations, once")
     parser.add_argument("--kind", choices=list(SPACES), help="only this one")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--without-tuner", action="store_true", help="leave out KerasTuner, the slower of the others")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--tune", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -272,9 +273,10 @@ def main() -> None:
         folder = Path(name)
         folder.chmod(0o755)
         for kind in [arguments.kind] if arguments.kind else SPACES:
-            found: dict[str, list[tuple[float, list[float]]]] = {side: [] for side in SIDES}
+            sides = {side: search for side, search in SIDES.items() if side != "tuner" or not arguments.without_tuner}
+            found: dict[str, list[tuple[float, list[float]]]] = {side: [] for side in sides}
             for _ in range(rounds):
-                for side, search in SIDES.items():
+                for side, search in sides.items():
                     found[side].append(search(kind, trials, folder))
             report(kind, found, LIMITS[-rounds:])
 
@@ -286,7 +288,7 @@ def report(kind: str, found: dict[str, list[tuple[float, list[float]]]], limits:
     """Print one kind: seconds, how many times faster, and the values for comparison."""
     seconds = {side: [run[0] for run in runs] for side, runs in found.items()}
     medians = {side: statistics.median(values) for side, values in seconds.items()}
-    faster = min(("plain", "tuner"), key=lambda side: medians[side])
+    faster = min((side for side in medians if side != "ours"), key=lambda side: medians[side])
     ratios = [theirs / mine for theirs, mine in zip(seconds[faster], seconds["ours"], strict=True)]
     times = "  ".join(f"{side} {value:6.1f} s" for side, value in medians.items())
     ratio = medians[faster] / medians["ours"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from stage import Injected, Stage, Stay
-from toys import SPACE
+from toys import SPACE, ended, soon
 
+TABLE = "x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(40))
 TIMED = SPACE.replace("epochs: EPOCHS", "epochs: EPOCHS, trial_time: 4s")
 
 # What happens in a trial, how the trial ends, the row of the table.
@@ -42,3 +43,35 @@ def test_a_trainer_that_does_its_worst_harms_its_own_trial_alone(scene: Stage, s
             injected(
                 row, 3 if end == "crashed" else 1, OUTCOMES.get(end, f"the trial fails as {end}, the others go on")
             )
+
+
+@pytest.mark.slow
+def test_a_study_whose_every_trial_crashes_is_given_up(scene: Stage, injected: Injected) -> None:
+    scene.play("* 1 exit 7", trials=2)
+    done = scene.run("--workers", "2", timeout=150)
+    assert done.returncode == 1, done.stderr + done.stdout
+    assert "2 trials failed with the same error, none succeeded" in done.stderr
+    assert "3 workers died at epoch 1 of this trial" in done.stderr
+    assert scene.left() == []
+    injected("a trainer that crashes in every trial", 6, "the study is given up")
+
+
+@pytest.mark.slow
+def test_a_data_file_that_vanishes_costs_no_trial(scene: Stage, stay: Stay, injected: Injected) -> None:
+    space = SPACE.replace("objective:", "data: {csv: table.csv, label: y}\nobjective:")
+    scene.play("0 2 tell there", "0 2 wait again", trials=2, space=space)
+    table = scene.folder / "table.csv"
+    table.write_text(TABLE)
+    run = scene.start("run", "space.yaml", "--workers", "1")
+    soon(lambda: scene.told("there"))
+    table.unlink()
+    scene.workers()[0].kill()
+    code, _, err = ended(run)
+    assert code == 2, err
+    assert "table.csv" in err
+    table.write_text(TABLE)
+    scene.tell("again")
+    done = scene.run("--workers", "1")
+    assert done.returncode == 0, done.stderr
+    scene.is_whole(stay.url, {}, 2)
+    injected("a data file that vanishes", 1, "the trial waits until it is back")

@@ -61,15 +61,15 @@ def tended(made: Launcher, until: Callable[[], bool]) -> list[str]:
 
 
 def test_a_worker_that_is_done_is_not_started_again(launch: Callable[..., Launcher], tmp_path: Path) -> None:
-    made = launch("echo nothing is left to train; exit 0", "exit 130")
+    made = launch("exit 100", "exit 130")
     assert tended(made, lambda: not made.alive) == []
     lines = (tmp_path / "launched").read_text().splitlines()
     assert len(lines) == 2
-    assert lines[0].endswith(f"-m search worker --parent={os.getpid()} -- -toy")
+    assert lines[0].endswith(f"-m search worker --parent={os.getpid()} --warm=loop -- -toy")
 
 
 def test_a_warm_worker_begins_when_there_is_a_study_to_join(launch: Callable[..., Launcher], tmp_path: Path) -> None:
-    made = launch("cat; echo begun >> $LAUNCHED; exit 130", begin=False)
+    made = launch("read word; echo begun >> $LAUNCHED; exit 130", begin=False)
     tended(made, (tmp_path / "launched").exists)
     assert made.alive
     assert "begun" not in (tmp_path / "launched").read_text()

@@ -250,3 +250,21 @@ def test_a_worker_whose_memory_grows_begins_anew(project: Toy, shared: Shared) -
     assert "24/24 trials · 24 complete" in done.stdout
     log = next(shared.state.glob(f"logs/{project.study}/*.log")).read_text()
     assert log.index("ended trial 21") < log.index("begins anew") < log.index("trial 22 begins")
+
+
+def test_a_branch_is_searched_under_its_own_name_and_continued(project: Toy, shared: Shared) -> None:
+    project.write(trials=3)
+    assert project.run("--workers", "1").returncode == 0
+    wider = SPACE.replace("[0.0, 1.0]", "[0.0, 2.0]")
+    project.write(trials=5, space=wider)
+    assert "--branch" in project.run("--workers", "1").stderr
+    branched = project.run("--workers", "1", "--branch")
+    assert branched.returncode == 0, branched.stderr + branched.stdout
+    assert "5/5 trials · " in branched.stdout, branched.stdout
+    project.write(trials=6, space=wider)
+    continued = project.run("--workers", "1")
+    assert continued.returncode == 0, continued.stderr + continued.stdout
+    assert "6/6 trials · " in continued.stdout, continued.stdout
+    [branch] = {folder.name for folder in (shared.state / "logs").glob(f"{project.study}*")} - {project.study}
+    assert [state for _, state in trials(shared.url, branch)] == ["COMPLETE"] * (3 + 6)  # three are copies
+    assert [state for _, state in trials(shared.url, project.study)] == ["COMPLETE"] * 3
