@@ -11,7 +11,7 @@ from search.deletion import ending_with
 from search.errors import Interrupted
 from search.launcher import Launcher
 from search.postgres.connection import is_outage
-from search.postgres.failures import is_full
+from search.postgres.failures import has_no_connection
 from search.progress import Progress, headline
 from search.reach import Reach
 from search.report import best_lines, further
@@ -99,7 +99,7 @@ class Search:
         except Exception as error:
             if not is_outage(error):
                 raise
-            what = "has no free connection" if is_full(error) else "doesn't answer"
+            what = "has no free connection" if has_no_connection(error) else "doesn't answer"
             self._say_once(progress, f"the storage {what}; the workers wait for it")
             self.storage.try_restart()
             return
