@@ -11,11 +11,11 @@ LONGEST = 200  # characters of a file name that a study's name may fill; file sy
 
 
 def make_private(state: Path) -> None:
-    """Make the state folder, unless it is there, closed to others; below root's an account's server must be reached."""
-    if not state.exists():
-        state.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        for folder in ("logs", "models", "checkpoints", "artifacts", "processes"):
-            (state / folder).mkdir(mode=0o700, exist_ok=True)
+    """Make what is missing of the state folder and its folders, closed to others; what is there keeps its modes."""
+    # Below root's an account's server must be reached, so others may pass through, but see nothing.
+    state.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    for folder in ("logs", "models", "checkpoints", "artifacts", "processes"):
+        (state / folder).mkdir(mode=0o700, exist_ok=True)
 
 
 def study_checkpoints(state: Path, study: str) -> Path:

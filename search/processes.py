@@ -21,10 +21,8 @@ POLL = 0.05  # seconds between two looks at whether a process has ended
 def registered(state: Path, verb: str) -> Iterator[None]:
     """Leave this process' pid below the state folder while the block runs; what killed ones left there is removed."""
     places.make_private(state)
-    folder = places.processes(state)
-    folder.mkdir(exist_ok=True)
     running(state)
-    path = folder / f"{os.getpid()}.json"
+    path = places.processes(state) / f"{os.getpid()}.json"
     aside = path.with_suffix(".partial")  # whoever read it half-written would take us for dead and remove it
     aside.write_text(json.dumps({"verb": verb, "created": psutil.Process().create_time()}))
     aside.replace(path)

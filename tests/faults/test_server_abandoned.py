@@ -53,7 +53,9 @@ def test_after_everything_was_killed_the_server_stops_and_the_next_command_sweep
     assert list((root / "socket").iterdir()) == []
 
     # What is left, by folder: logs and checkpoints to go on from, and who was there.
-    assert {path.name for path in state.iterdir()} <= {"checkpoints", "logs", "postgres", "processes"}
+    assert {path.name for path in state.iterdir() if any(path.iterdir())} <= {
+        "checkpoints", "logs", "postgres", "processes"
+    }  # fmt: skip
     assert {path.name for path in (state / "processes").iterdir()} == {f"{each.pid}.json" for each in killed}
     known = {"data", "socket", "start.lock", "users.lock", "watcher.lock"}
     known |= {"host.json", "pg_hba.conf", "pg_ident.conf", "server.conf"}

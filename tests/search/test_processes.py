@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -127,3 +128,16 @@ def test_a_process_does_not_stop_itself(tmp_path: Path) -> None:
     with processes.registered(tmp_path, "stop"):
         assert processes.stop(tmp_path, patience=1) == (0, 0)
     assert processes.running(tmp_path) == []
+
+
+def test_the_folders_of_a_state_folder_that_is_there_already_are_closed_and_its_own_stay_as_they_are(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "logs").mkdir()
+    for path in (tmp_path, tmp_path / "logs"):
+        path.chmod(0o755)
+    with processes.registered(tmp_path, "run"):
+        modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()}
+    assert modes.pop("logs") == "0o755"
+    assert modes == dict.fromkeys(["artifacts", "checkpoints", "models", "processes"], "0o700")
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
