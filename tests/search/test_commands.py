@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 import yaml
 from claimers import claimed, spec_of, toy, trained
 
-from search import cli, places
+from search import cli, places, processes
 from search.postgres import server
 from search.study.claim import Claims
 from search.study.storage import open_storage
@@ -337,3 +338,15 @@ def test_an_interrupt_has_its_exit_code(search: Command, file: Path, monkeypatch
 
     monkeypatch.setattr("search.commands.check.checked", interrupted)
     assert search("check", file).code == 130
+
+
+def test_a_worker_whose_state_folder_has_no_room_asks_to_be_started_again(
+    search: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(state: Path, verb: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(state / verb))
+
+    monkeypatch.setattr(processes, "registered", full)
+    said = search("worker", "toy")
+    assert said.code == 75
+    assert said.err == f"search: error: {tmp_path / '.search' / 'worker'} can't be written: No space left on device\n"

@@ -214,3 +214,13 @@ def test_the_terminals_interrupt_does_not_reach_the_workers(launch: Callable[...
     assert os.getsid(pid) == pid != os.getsid(0)
     assert made.slots[0].process is not None
     os.kill(pid, signal.SIGKILL)
+
+
+def test_a_worker_that_met_a_full_disk_is_started_again_however_long_it_has_run(
+    launch: Callable[..., Launcher], clock: Clock
+) -> None:
+    made = launch("echo 'search: error: the disk is full: no room'; exit 75")
+    clock.now += launcher.STEADY + 1
+    told: list[str] = []
+    tended(made, lambda: bool(told.extend(made.tend()) or told))
+    assert told[0].startswith("worker 0 ended (exit code 75: the disk is full: no room); it starts again in 1 s")
