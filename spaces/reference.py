@@ -81,11 +81,11 @@ CONSTRAINED = """\
 `constraints: {parameters: {max: 100000}, val_recall: {min: 0.9}}`. Both ends are kept when met exactly. Any metric
 that a trial reports and anything that is measured at its end may be named; it is added to what is reported. A trial
 that breaks one is kept and shown as `infeasible`, with what it breaks: it is never the best, never on the Pareto
-front, its model is not saved, and the sampler learns by how much it missed, in shares of the end (Optuna's own
-constraints; `cmaes` knows none and is refused). `parameters`, `flops` and `model_bytes` are known before a model is
-trained: a trial that breaks one of them ends there, untrained, and counts as one of `trials`. With the sampler
-`gp`, which learns of nothing but complete trials, it is trained all the same. Pruners compare what was trained,
-whether it keeps the constraints or not."""
+front, its model is not saved, and a sampler that learns is told by how much it missed, in shares of the end (Optuna's
+own constraints; `random` and `qmc` learn of no trial, `cmaes` knows no constraints and is refused). `parameters`,
+`flops` and `model_bytes` are known before a model is trained: a trial that breaks one of them ends there, untrained,
+and counts as one of `trials`. With the samplers `gp` and `nsga2`, which learn of nothing but complete trials, it is
+trained all the same. Pruners compare what was trained, whether it keeps the constraints or not."""
 
 
 def file_sections() -> list[Section]:

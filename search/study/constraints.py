@@ -15,7 +15,8 @@ STORED = "constraints"  # user attribute: {metric: value} of the metrics that th
 # attribute each, which samplers read as well, but optuna-dashboard (0.21) doesn't.
 TOLD = "constraints"
 ROUNDING = 1e-7  # share of an end: metrics are computed in float32, where 0.9 is a little less
-UNTRAINED = ("tpe", "random", "qmc", "nsga2")  # samplers that don't ask again for what was never trained
+# Samplers that are told of a trial which was never trained, or that learn of none; the others take complete ones alone.
+UNTRAINED = ("tpe", "random", "qmc")
 
 
 def violations(constraints: Sequence[Constraint], values: Mapping[str, float]) -> list[float]:

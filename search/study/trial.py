@@ -76,7 +76,7 @@ class OwnedTrial:
 
     @property
     def may_be_rejected(self) -> bool:
-        """Say whether the study's sampler learns of a trial that isn't trained."""
+        """Say whether nothing is lost to the study's sampler if a trial isn't trained."""
         sampler = self.study.spec.algorithm.sampler
         return sampler is None or named(sampler)[0] in UNTRAINED
 

@@ -179,7 +179,7 @@ def test_samplers_that_learn_turn_to_where_the_constraint_is_kept(storages: Any,
 
 def test_a_sampler_that_learns_of_complete_trials_alone_has_them_trained(storages: Any, name: str) -> None:
     storage = storages()
-    for sampler, may in (("gp", False), ("tpe", True), ("random", True), ("nsga2", True)):
+    for sampler, may in (("gp", False), ("tpe", True), ("random", True), ("qmc", True), ("nsga2", False)):
         study = opened(storage, constrained(f"{name}-{sampler}", algorithm=f"sampler: {sampler}"))
         assert OwnedTrial(study, 0, 0, False, 0, {}).may_be_rejected is may
 
