@@ -28,6 +28,7 @@ from trainers.code_files import code_files
 
 POLL = 0.5  # seconds between two looks at the study
 KILL_AFTER = 300.0  # seconds that workers get to checkpoint after the first signal
+OTHERS = 4  # looks in a row that see others at work: the connection of a killed worker stays for a moment
 LAST_CHANCE = 5.0  # seconds that the other workers get when the search ends for another reason
 
 
@@ -39,6 +40,7 @@ class Search:
     reached: Reach
     settings: Settings
     told: set[str] = field(default_factory=set)
+    crowded: int = 0  # looks in a row that saw more workers than ours
 
     @staticmethod
     def open(spec: StudySpec, reached: Reach, settings: Settings, branch: bool, accept_code: bool = False) -> Search:
@@ -104,7 +106,8 @@ class Search:
             self.storage.try_restart()
             return
         progress.show(now)
-        if now.workers > own:
+        self.crowded = self.crowded + 1 if now.workers > own else 0
+        if self.crowded >= OTHERS:
             self._say_once(progress, "others train this study too; its budget is shared")
         if now.unread:
             self._say_once(progress, f"warning: the trainer never read {', '.join(now.unread)}: searched in vain")

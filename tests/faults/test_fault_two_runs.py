@@ -26,7 +26,7 @@ run.keep(lambda path: path.write_bytes(b"a model"))
 (HERE / f"here-{{os.getpid()}}").touch()
 while len(list(HERE.glob("here-*"))) < {RUNS}:
     time.sleep(0.02)
-time.sleep(0.5 if epoch == 1 else 0.0)  # long enough for each to be seen by the others
+time.sleep(1.0 if epoch == 1 else 0.0)  # long enough for each to be seen by the others for a while
 """
 
 
