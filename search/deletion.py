@@ -27,7 +27,8 @@ def ending_with(study: Study, state: Path) -> Iterator[None]:
         _forget(study, state)
         raise Aborted(
             f"study {study.name!r} was deleted while it ran, so there is nothing left to go on with",
-            f"saved models stay in {places.models(state, study.name)}; the same command starts the study afresh",
+            f"saved models stay in {places.models(state, study.name)}; the same command starts the study afresh, and "
+            "moves them aside",
         ) from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,6 +37,14 @@ def models(state: Path, study: str) -> Path:
 def model(state: Path, study: str, number: int) -> Path:
     """Return the file of one trial's model."""
     return models(state, study) / f"{number}.keras"
+
+
+def set_models_aside(state: Path, study: str) -> Path | None:
+    """Rename the folder of a study's models, if it holds any, and return its new place: a new study takes the name."""
+    folder = models(state, study)
+    if not any(folder.glob("*.keras")):
+        return None
+    return folder.rename(folder.with_name(f"{folder.name}.old-{time.strftime('%Y%m%d-%H%M%S')}"))
 
 
 def logs(state: Path, study: str) -> Path:

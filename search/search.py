@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from search import places
 from search.deletion import ending_with
@@ -46,7 +46,14 @@ class Search:
     def open(spec: StudySpec, reached: Reach, settings: Settings, branch: bool, accept_code: bool = False) -> Search:
         """Open the study of a space file, and the tables below it. Raises SearchError."""
         storage = open_storage(reached.url, "search-run", reached.restart)
-        return Search(open_study(storage, spec, branch, code_files(spec), accept_code), reached, settings)
+        told: list[str] = []
+
+        def making(name: str) -> None:
+            if (aside := places.set_models_aside(settings.state.value, name)) is not None:
+                told.append(f"models of an earlier study {name!r} were moved to {aside}")
+
+        study = open_study(storage, spec, branch, code_files(spec), accept_code, making)
+        return Search(replace(study, told="; ".join([study.told, *told])), reached, settings)
 
     @property
     def storage(self) -> Storage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ DATA = "search:data"  # the fingerprint of the data that the values belong to
 UNREAD = "search:unread"  # parameters that the trainer was seen not to read
 BRANCH = "-branch-"
 COPIED = "search:copied"  # how many trials came from the study that this one branched off
+Making = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,16 @@ class Study:
 
 
 def open_study(
-    storage: Storage, spec: StudySpec, branch: bool = False, code: Code | None = None, accept_code: bool = False
+    storage: Storage,
+    spec: StudySpec,
+    branch: bool = False,
+    code: Code | None = None,
+    accept_code: bool = False,
+    making: Making = str,
 ) -> Study:
     """Create the study of a space file, or continue it. `code` holds the hashes of the user's own files.
+
+    making: called with the name of a study that isn't there yet, before it is made and while nobody else makes one.
 
     Raises InputError, with the differences, if a study of that name has another space or was made with other code, and
     neither `branch` nor, for the code, `accept_code` says what to do.
@@ -95,7 +103,7 @@ def open_study(
         if existing is None or _half_made(existing):
             if existing is not None and _directions(existing) != [o.direction for o in spec.objectives]:
                 raise _foreign(spec.study)
-            return _create(storage, spec, code)
+            return _create(storage, spec, code, making)
         storage.backend.refresh()
         same = _same(storage, existing, spec, code)
         changed = changes(same if same is not None else existing, code)
@@ -103,7 +111,7 @@ def open_study(
             return _continue(storage, spec, same, code, changed)
         if not branch:
             raise InputError(refusal(same.study_name, changed) if same is not None else _refusal(existing, spec))
-        return _branch(storage, existing, spec, code, comparable=not changed)
+        return _branch(storage, existing, spec, code, not changed, making)
 
 
 def load(storage: Storage, name: str) -> Study:
@@ -195,14 +203,15 @@ def _stored_spec(stored: dict[str, Any]) -> StudySpec:
     return parse(stored["text"], stored["file"], folder if folder.is_dir() else Path.cwd())
 
 
-def _create(storage: Storage, spec: StudySpec, code: Code | None) -> Study:
-    study = _make(storage, spec, spec.study)
+def _create(storage: Storage, spec: StudySpec, code: Code | None, making: Making) -> Study:
+    study = _make(storage, spec, spec.study, making)
     _remember(study, spec, _seed(spec), code)
     return _opened(storage, study, spec, f"new study {spec.study!r}")
 
 
-def _make(storage: Storage, spec: StudySpec, name: str) -> optuna.Study:
+def _make(storage: Storage, spec: StudySpec, name: str, making: Making) -> optuna.Study:
     if _existing(storage, name) is None:  # else its maker was killed
+        making(name)
         directions = [objective.direction.upper() for objective in spec.objectives]
         records.make_study(storage.engine, name, directions, (BUDGET, _budget(spec)))
     study = optuna.load_study(study_name=name, storage=storage.backend)
@@ -269,10 +278,12 @@ def _refusal(study: optuna.Study, spec: StudySpec) -> str:
     )
 
 
-def _branch(storage: Storage, origin: optuna.Study, spec: StudySpec, code: Code | None, comparable: bool) -> Study:
+def _branch(
+    storage: Storage, origin: optuna.Study, spec: StudySpec, code: Code | None, comparable: bool, making: Making
+) -> Study:
     taken = names(storage)
     name = next(name for n in range(2, 10**6) if (name := f"{spec.study}{BRANCH}{n}") not in taken)
-    study = _make(storage, spec, name)
+    study = _make(storage, spec, name, making)
     storage.backend.refresh()
     old = _stored_spec(origin.user_attrs[SPEC])
     copied = copy_compatible(origin, old, study, spec) if comparable else 0

@@ -87,3 +87,26 @@ def test_a_new_study_does_not_go_on_from_what_a_deleted_one_left(project: Toy, i
     assert done.returncode == 0, done.stderr
     assert [entry["epoch"] for entry in project.journal()] == [1, 2, 3]
     injected("checkpoints left by a deleted study", 1, "a new study of that name begins at its first epoch")
+
+
+def test_models_that_a_deleted_study_left_are_kept_aside_and_not_shown_as_the_new_ones(
+    project: Toy, injected: Injected
+) -> None:
+    left = places.models(project.folder / ".search", "toy")
+    left.mkdir(parents=True)
+    (left / "0.keras").write_bytes(b"of a deleted study")
+    project.write("pass", trials=1, epochs=1)  # keeps no model
+    done = project.run("--workers", "1")
+    assert done.returncode == 0, done.stderr
+    [aside] = left.parent.glob("toy.old-*")
+    assert (aside / "0.keras").read_bytes() == b"of a deleted study"
+    assert f"models of an earlier study 'toy' were moved to {aside}" in done.stdout.replace("\n", "")
+    assert not left.exists()
+    assert "0.keras" not in done.stdout
+    left.mkdir()
+    (left / "0.keras").write_bytes(b"of this study")
+    again = project.run("--workers", "1")
+    assert "study 'toy' continues" in again.stdout
+    assert (left / "0.keras").exists(), "a study that goes on keeps its own"
+    assert "were moved" not in again.stdout
+    injected("models left by a deleted study", 1, "kept aside and told of; the new study has only its own")
