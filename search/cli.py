@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
+from search import places
 from search import settings as settings_reader
 from search.errors import Interrupted, SearchError, StorageUnavailable
 from search.postgres.url import scrubbed
@@ -157,7 +158,7 @@ def _bug(error: Exception, state: str, url: str) -> str:
     text = scrubbed("".join(traceback.format_exception(error)), url)
     path = Path(state) / "logs" / f"bug-{time.strftime('%Y%m%d-%H%M%S')}.log"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        places.make_private(Path(state))
         path.write_text(text)
     except OSError:
         return f"this is a bug of ours: {text}"
