@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -85,7 +86,9 @@ def lane(url: str, folder: Path, trials: int, kind: Kind, strikes: Mapping[str, 
         spec = moments.SPACE.replace("TRIALS", str(trials))
         storage = open_storage(reached, NAME.format(os.getpid()))
         for name, last in strikes.items():
-            open_study(storage, spec_of(spec.replace("NAME", name), folder))
+            # Again: while a worker beside this one hangs, its turn may take longer than LONGEST.
+            made = spec_of(spec.replace("NAME", name), folder)
+            storage.again(partial(open_study, storage, made))
             told[name] = live(storage, name, folder / name, last, strike)
         storage.close()
     pipe.send(told)

@@ -9,6 +9,7 @@ from databases import Rows
 
 from search.postgres import records
 from search.postgres.connection import connect
+from search.postgres.failures import Superseded
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def test_any_value_and_any_name_can_be_recorded(engine: sqlalchemy.Engine, rows:
 
 def test_nothing_is_recorded_for_a_trial_that_has_ended(engine: sqlalchemy.Engine, rows: Rows) -> None:
     trial = rows.trial(rows.study(), "COMPLETE")
-    records.record_epoch(engine, trial, 1, {"loss": 0.5})
+    with pytest.raises(Superseded):
+        records.record_epoch(engine, trial, 1, {"loss": 0.5})
     assert records.epochs(engine, trial) == {}
 
 
