@@ -1,6 +1,6 @@
 """A study with many workers, a random fault every second, and everything exact at the end. By hand, for a long one:
 
-PYTHONPATH=tests python tests/faults/soak.py --workers 8 --trials 2000 --seed 1
+PYTHONPATH=.:tests python tests/faults/soak.py --workers 8 --trials 2000 --seed 1
 """
 
 from __future__ import annotations
