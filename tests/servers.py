@@ -1,4 +1,7 @@
-"""A PostgreSQL of somebody else's: the distribution's programs, run as an ordinary user, a password over TCP."""
+"""Servers for tests: an embedded one that stays; and a PostgreSQL of somebody else's, with a password over TCP.
+
+The latter is made of the distribution's programs, run as an ordinary user.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,38 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+import commands
 import psutil
 import psycopg2
 import pytest
 
+from search.postgres import server
+
 PASSWORD = "p@ss:w/o#r%d{}"
 ROLE, DATABASE = "search", "results"
+
+
+@dataclass(frozen=True)
+class Stay:
+    """An embedded server that stays: making one takes longer than most of the tests."""
+
+    url: str
+    state: Path
+
+
+@contextlib.contextmanager
+def embedded_server(folder: Path) -> Iterator[Stay]:
+    """Run the embedded server of a project in `folder`; afterwards no process of the project is left."""
+    with commands.project(folder):
+        held = server.ensure(folder / ".search")
+        try:
+            yield Stay(held.url, folder / ".search")
+        finally:
+            held.release()
 
 
 @contextlib.contextmanager

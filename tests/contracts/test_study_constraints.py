@@ -7,12 +7,11 @@ from contextlib import ExitStack, closing
 from typing import Any
 from uuid import uuid4
 
-import commands
 import pytest
 from claimers import claimed, spec_of, toy
+from servers import embedded_server
 
 from search.errors import InputError
-from search.postgres import server
 from search.progress import headline, trial_line
 from search.study.claim import Claims
 from search.study.constraints import TOLD, broken, violations
@@ -28,10 +27,8 @@ SIZE = "{size: {max: 100}}"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with commands.project(tmp_path_factory.mktemp("constraints")) as folder:
-        held = server.ensure(folder / ".search")
+    with embedded_server(tmp_path_factory.mktemp("constraints")) as held:
         yield held.url
-        held.release()
 
 
 @pytest.fixture

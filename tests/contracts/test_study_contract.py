@@ -11,15 +11,14 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from uuid import uuid4
 
-import commands
 import optuna
 import pytest
 import sqlalchemy
 from claimers import GRACE, claimed, hold, process, said, spec_of, spend, toy, trained
-from servers import debian_server
+from servers import debian_server, embedded_server
 
 from search.errors import InputError
-from search.postgres import records, server
+from search.postgres import records
 from search.postgres.failures import Superseded
 from search.study import claim
 from search.study.claim import Claims
@@ -38,10 +37,8 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         with debian_server() as found:
             yield found.replace("postgresql://", "postgresql+psycopg2://", 1)
         return
-    with commands.project(tmp_path_factory.mktemp("study-contract")) as folder:
-        embedded = server.ensure(folder / ".search")
+    with embedded_server(tmp_path_factory.mktemp("study-contract")) as embedded:
         yield embedded.url
-        embedded.release()
 
 
 @pytest.fixture

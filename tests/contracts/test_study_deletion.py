@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
-import commands
 import pytest
 from claimers import claimed, spec_of, toy
+from servers import embedded_server
 from sqlalchemy import text
 from toys import soon
 
-from search.postgres import records, server
+from search.postgres import records
 from search.study.claim import Claims
 from search.study.storage import open_storage, shared_storage
 from search.study.study import open_study
@@ -22,10 +22,8 @@ WAITING = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'dashboard' A
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with commands.project(tmp_path_factory.mktemp("deletion")) as folder:
-        held = server.ensure(folder / ".search")
+    with embedded_server(tmp_path_factory.mktemp("deletion")) as held:
         yield held.url
-        held.release()
 
 
 def test_what_a_worker_writes_in_the_same_moment_does_not_save_a_study(url: str) -> None:

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import commands
 import pytest
-from stage import Injected, Stage, Stay, stage
+from servers import Stay, embedded_server
+from stage import Injected, Stage, stage
 from toys import soon
-
-from search.postgres import server
 
 
 @pytest.fixture
@@ -26,10 +24,8 @@ def injected(request: pytest.FixtureRequest) -> Injected:
 
 @pytest.fixture(scope="module")
 def stay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stay]:
-    with commands.project(tmp_path_factory.mktemp("stay")) as folder:
-        held = server.ensure(folder / ".search")
-        yield Stay(held.url, folder / ".search")
-        held.release()
+    with embedded_server(tmp_path_factory.mktemp("stay")) as held:
+        yield held
 
 
 @pytest.fixture

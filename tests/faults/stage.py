@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -19,14 +18,6 @@ from search import places
 ORDINARY = ("* * checkpoint", "* * report")  # what every epoch ends with
 
 Injected = Callable[[str, int, str], None]  # notes a fault in the table: what, how often, what must come of it
-
-
-@dataclass(frozen=True)
-class Stay:
-    """A server that stays for all tests of a module: making one takes as long as many of them."""
-
-    url: str
-    state: Path
 
 
 LOSSES = """

@@ -6,14 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import commands
 import moments
 import pytest
 from claimers import process, said
 from invariants import exact
+from servers import embedded_server
 from stage import Injected
-
-from search.postgres import server
 
 LANES = 4  # of workers that live and die side by side
 
@@ -22,10 +20,8 @@ Lived = dict[str, tuple[list[int], int, list[str], list[str]]]
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with commands.project(tmp_path_factory.mktemp("moments")) as folder:
-        held = server.ensure(folder / ".search")
+    with embedded_server(tmp_path_factory.mktemp("moments")) as held:
         yield held.url
-        held.release()
 
 
 def lived(url: str, folder: Path, trainer: str, trials: int, deaths: dict[str, Sequence[int]]) -> Lived:

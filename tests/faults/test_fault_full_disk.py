@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from stage import Injected, Stage, Stay
+from servers import Stay
+from stage import Injected, Stage
 from toys import ended, soon
 
 from search import places

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from stage import Injected, Stage, Stay
+from servers import Stay
+from stage import Injected, Stage
 from toys import Toy, ended, rows, soon
 
 from search import places

@@ -9,7 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-from stage import Injected, Stage, Stay
+from servers import Stay
+from stage import Injected, Stage
 from toys import ended, rows, soon
 
 GRACE = 25.0  # seconds that a scheduler gives: Slurm and Kubernetes 30

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stage import Injected, Stage, Stay
+from servers import Stay
+from stage import Injected, Stage
 from toys import ended, soon
 
 # Both are told as ResourceExhaustedError.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from stage import Injected, Stage, Stay
+from servers import Stay
+from stage import Injected, Stage
 from toys import SPACE, ended, soon
 
 TABLE = "x,y\n" + "".join(f"{number},{number % 2}\n" for number in range(40))

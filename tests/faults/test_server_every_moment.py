@@ -8,17 +8,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import commands
 import moments
 import psutil
 import pytest
 import struck
 from claimers import process, said
 from invariants import OF_STUDIES, exact
+from servers import embedded_server
 from stage import Injected
 from toys import rows, soon
-
-from search.postgres import server
 
 LANES = 4
 TRIALS = 2
@@ -31,10 +29,8 @@ ENDED += "WHERE study_name = ANY(%s) ORDER BY 1"
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with commands.project(tmp_path_factory.mktemp("struck")) as folder:
-        held = server.ensure(folder / ".search")
+    with embedded_server(tmp_path_factory.mktemp("struck")) as held:
         yield held.url
-        held.release()
 
 
 def lived(url: str, folder: Path, kind: struck.Kind, strikes: dict[str, int]) -> dict[str, list[str]]:

@@ -17,6 +17,7 @@ import jsonschema
 import pytest
 import yaml
 from claimers import claimed, spec_of, toy, trained
+from servers import embedded_server
 
 from search import cli, places, processes
 from search.postgres import server
@@ -56,8 +57,7 @@ def search(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyte
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A state folder with two studies: `front` with two objectives, and `single`, which is newer and half done."""
-    with commands.project(tmp_path_factory.mktemp("commands")) as folder:
-        held = server.ensure(folder / ".search")
+    with embedded_server(tmp_path_factory.mktemp("commands")) as held:
         storage = open_storage(held.url, "test")
         two = toy("front").replace("{minimize: loss}", "[{minimize: loss}, {maximize: speed}]")
         claims = Claims(open_study(storage, spec_of(two)))
@@ -71,11 +71,10 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         resting = claimed(single)
         resting.record(2, {"loss": 0.5})
         resting.leave()
-        places.model(folder / ".search", "single", 0).parent.mkdir(parents=True)
-        places.model(folder / ".search", "single", 0).touch()
-        yield folder / ".search"
+        places.model(held.state, "single", 0).parent.mkdir(parents=True)
+        places.model(held.state, "single", 0).touch()
+        yield held.state
         storage.close()
-        held.release()
 
 
 SPACE = toy("toy", trials=6, epochs=5, x="float: [0.0, 1.0], prior: 0.5")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import commands
 import pytest
 from claimers import claimed, spec_of
+from servers import embedded_server
 
 from search import places
 from search.errors import Aborted, InputError, Interrupted
-from search.postgres import server
 from search.shutdown import Shutdown
 from search.study.claim import Claims
 from search.study.history import Snapshot, look
@@ -41,12 +41,8 @@ def train(params, run):
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    with commands.project(tmp_path_factory.mktemp("worker")) as folder:
-        held = server.ensure(folder / ".search")
-        opened = open_storage(held.url, "test")
+    with embedded_server(tmp_path_factory.mktemp("worker")) as held, closing(open_storage(held.url, "test")) as opened:
         yield opened
-        opened.close()
-        held.release()
 
 
 class Bench:

@@ -6,36 +6,23 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import commands
 import fake_nvml
 import pytest
+from servers import Stay, embedded_server
 from toys import SPACE, Toy, ended, epochs, interrupt, soon, toy, trials
-
-from search.postgres import server
-
-
-@dataclass(frozen=True)
-class Shared:
-    """An embedded server that stays: making one takes longer than most of the tests."""
-
-    url: str
-    state: Path
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    with commands.project(tmp_path_factory.mktemp("shared")) as folder:
-        held = server.ensure(folder / ".search")
-        yield Shared(held.url, folder / ".search")
-        held.release()
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stay]:
+    with embedded_server(tmp_path_factory.mktemp("shared")) as held:
+        yield held
 
 
 @pytest.fixture
-def project(shared: Shared, tmp_path: Path) -> Iterator[Toy]:
+def project(shared: Stay, tmp_path: Path) -> Iterator[Toy]:
     with toy(tmp_path, f"toy-{uuid4().hex[:8]}", {"SEARCH_STATE": str(shared.state)}) as made:
         yield made
         assert soon(lambda: made.processes() == []), "a process is left"
@@ -45,7 +32,7 @@ LIMITED = SPACE.replace("epochs: EPOCHS", "epochs: EPOCHS, trial_time: 1s")
 
 
 def test_a_run_ends_with_the_best_trial_adds_nothing_when_repeated_and_continues_with_a_larger_budget(
-    project: Toy, shared: Shared
+    project: Toy, shared: Stay
 ) -> None:
     body = "if run.number == 3: {}['missing']"
     project.write(body, trials=5)
@@ -72,7 +59,7 @@ def test_a_run_ends_with_the_best_trial_adds_nothing_when_repeated_and_continues
 
 
 def test_a_killed_workers_trial_is_continued_from_its_next_epoch_and_four_workers_make_exactly_fifty(
-    project: Toy, shared: Shared
+    project: Toy, shared: Stay
 ) -> None:
     body = """
 if run.number in (5, 9) and epoch == 2 and not (mark := HERE / f"mark-{run.number}").exists():
@@ -96,7 +83,7 @@ if run.number in (5, 9) and epoch == 2 and not (mark := HERE / f"mark-{run.numbe
     assert sorted((entry["number"], entry["epoch"]) for entry in project.journal()) == every, "an epoch was repeated"
 
 
-def test_an_interrupt_checkpoints_and_the_same_command_continues_from_that_epoch(project: Toy, shared: Shared) -> None:
+def test_an_interrupt_checkpoints_and_the_same_command_continues_from_that_epoch(project: Toy, shared: Stay) -> None:
     project.write("time.sleep(0.1)", trials=4, epochs=8)
     process = project.start()
     soon(lambda: project.trained(epoch=3))
@@ -127,7 +114,7 @@ def test_a_second_interrupt_kills_at_once(project: Toy) -> None:
     assert ended(process, 10)[0] == 130
 
 
-def test_two_runs_and_a_worker_by_hand_share_one_budget(project: Toy, shared: Shared) -> None:
+def test_two_runs_and_a_worker_by_hand_share_one_budget(project: Toy, shared: Stay) -> None:
     body = """
 (HERE / f"here-{os.getpid()}").touch()
 while len(list(HERE.glob("here-*"))) < 3:
@@ -144,7 +131,7 @@ while len(list(HERE.glob("here-*"))) < 3:
 
 
 @pytest.mark.slow
-def test_a_trial_that_crashes_its_worker_is_tried_thrice_and_the_study_goes_on(project: Toy, shared: Shared) -> None:
+def test_a_trial_that_crashes_its_worker_is_tried_thrice_and_the_study_goes_on(project: Toy, shared: Stay) -> None:
     body = """
 if epoch == 2 and run.number == 1 and not (HERE / "crashed").exists():
     (HERE / "crashed").touch()
@@ -165,7 +152,7 @@ if epoch == 2 and run.number == 2:
 
 
 @pytest.mark.slow
-def test_a_trainer_that_never_comes_back_is_ended_and_its_worker_goes_on(project: Toy, shared: Shared) -> None:
+def test_a_trainer_that_never_comes_back_is_ended_and_its_worker_goes_on(project: Toy, shared: Stay) -> None:
     project.write("if epoch == 2 and run.number == 1:\n    time.sleep(3600)", trials=4, space=LIMITED)
     done = project.run("--workers", "1")
     assert done.returncode == 0, done.stderr
@@ -185,7 +172,7 @@ def test_one_error_in_all_first_trials_gives_the_study_up_with_the_traceback(pro
     assert done.stdout.count("failed (user)") <= 6
 
 
-def test_an_unknown_metric_is_told_with_the_nearest_and_costs_no_trial(project: Toy, shared: Shared) -> None:
+def test_an_unknown_metric_is_told_with_the_nearest_and_costs_no_trial(project: Toy, shared: Stay) -> None:
     project.write(space=SPACE.replace("loss", "los"))
     done = project.run("--workers", "2")
     assert done.returncode == 2
@@ -243,7 +230,7 @@ while len(list(HERE.glob("env-*"))) < {len(expected)} and time.monotonic() < dea
     assert all(line in done.stdout for line in ("worker 0: ", "NVIDIA H100"))
 
 
-def test_a_worker_whose_memory_grows_begins_anew(project: Toy, shared: Shared) -> None:
+def test_a_worker_whose_memory_grows_begins_anew(project: Toy, shared: Stay) -> None:
     project.write("leaks = globals().setdefault('leaks', []); leaks.append(b'x' * 2**26 * (run.number == 21))", 24)
     done = project.run("--workers", "1")
     assert done.returncode == 0, done.stderr
@@ -252,7 +239,7 @@ def test_a_worker_whose_memory_grows_begins_anew(project: Toy, shared: Shared) -
     assert log.index("ended trial 21") < log.index("begins anew") < log.index("trial 22 begins")
 
 
-def test_a_branch_is_searched_under_its_own_name_and_continued(project: Toy, shared: Shared) -> None:
+def test_a_branch_is_searched_under_its_own_name_and_continued(project: Toy, shared: Stay) -> None:
     project.write(trials=3)
     assert project.run("--workers", "1").returncode == 0
     wider = SPACE.replace("[0.0, 1.0]", "[0.0, 2.0]")
