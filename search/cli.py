@@ -131,16 +131,10 @@ def _unreadable(arguments: Sequence[str], environment: Mapping[str, str]) -> str
     except OSError as error:
         return f"the current folder can't be used: {error.strerror}"
     for what, text in given.items():
-        if "\0" in text or not _is_unicode(text):
-            return f"{what}: expected text in UTF-8"  # and not shown: it may hold a password
+        # Python keeps bytes that aren't UTF-8 as surrogates. Not shown: it may hold a password.
+        if re.search(r"[\0\ud800-\udfff]", text):
+            return f"{what}: expected text in UTF-8"
     return None
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        return bool(text.encode()) or text == ""
-    except UnicodeEncodeError:  # Python's way to keep other bytes
-        return False
 
 
 def _is_below(filename: object, state: str) -> bool:

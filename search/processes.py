@@ -47,7 +47,7 @@ def running(state: Path) -> list[tuple[psutil.Process, str]]:
         else:
             path.unlink(missing_ok=True)
     for aside in places.processes(state).glob("*.partial"):
-        if not psutil.pid_exists(int(aside.stem)):
+        if aside.stem.isdecimal() and not psutil.pid_exists(int(aside.stem)):
             aside.unlink(missing_ok=True)
     return found
 

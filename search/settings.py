@@ -121,9 +121,7 @@ def _optional_text(text: str) -> str | None:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST:
-        raise ValueError(f"expected a whole number of at least 1, and at most {MOST}")
-    return int(text)
+    return _whole(text, 1, MOST, f"expected a whole number of at least 1, and at most {MOST}")
 
 
 def _optional_count(text: str) -> int | None:
@@ -131,8 +129,12 @@ def _optional_count(text: str) -> int | None:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or len(text) > 9 or int(text) > 65535:
-        raise ValueError("expected a port from 0 to 65535")
+    return _whole(text, 0, 65535, "expected a port from 0 to 65535")
+
+
+def _whole(text: str, least: int, most: int, expected: str) -> int:
+    if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
+        raise ValueError(expected)
     return int(text)
 
 

@@ -189,8 +189,7 @@ class Worker:
         if not all(math.isfinite(value) for value in (*values, *constrained)):
             trial.fail("nan", f"the trainer returned {dict(metrics)}")
             return
-        worth_it = run.save is not None and not trial.infeasible(metrics)
-        if run.save is None or not worth_it or not models.worth_keeping(self.study.spec, values, self._best_values()):
+        if run.save is None or trial.infeasible(metrics) or not self._is_among_the_best(values):
             trial.complete(values, metrics)
             return
         try:
@@ -211,8 +210,9 @@ class Worker:
                 raise InputError(missing(what, name, metrics))
         return [metrics[name] for name in names]
 
-    def _best_values(self) -> list[list[float]]:
-        return [list(trial.values) for trial in self.study.storage.again(lambda: best(self.study))]
+    def _is_among_the_best(self, values: Sequence[float]) -> bool:
+        known = [list(trial.values) for trial in self.study.storage.again(lambda: best(self.study))]
+        return models.worth_keeping(self.study.spec, values, known)
 
     def _sweep(self) -> None:
         sweep(self.state, self.study.storage.again(lambda: look(self.study)))

@@ -14,7 +14,8 @@ from trainers.blocks_layers import RECURRENT, builder, pooled, rank
 from trainers.data import Data, DataError
 from trainers.weights import initializer
 from trainers.words.layers import EMBEDDING, block
-from trainers.words.reading import read
+from trainers.words.losses import LOSS
+from trainers.words.reading import one_word, read
 
 Words = Mapping[str, Any]
 
@@ -96,5 +97,5 @@ def output(x: Any, data: Data, params: Mapping[str, Any]) -> Any:
     x = keras.layers.Dense(1, dtype="float32")(x)
     # The network works on standardized targets, whatever their unit.
     x = keras.layers.Rescaling(data.target_deviation, offset=data.target_mean, dtype="float32", name="prediction")(x)
-    counts = params.get("loss") in ("poisson", {"poisson": {}}, {"poisson": None})
+    counts = params.get("loss") is not None and one_word(LOSS, params["loss"])[0].name == "poisson"
     return keras.layers.Activation("softplus", dtype="float32")(x) if counts else x

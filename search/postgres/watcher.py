@@ -35,9 +35,7 @@ def watch_over(root: Path) -> None:
 def dismiss(root: Path) -> None:
     """End the watcher now that the server has stopped. The caller holds `start.lock`."""
     path = root / "watcher.lock"
-    free = attempt(path, create=True)
-    if free is not None:
-        os.close(free)
+    if unused(path):
         return
     import psutil  # not at the top: the watcher itself needs as little memory as it can
 

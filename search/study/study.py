@@ -103,7 +103,7 @@ def open_study(
         if existing is None or _half_made(existing):
             if existing is not None and _directions(existing) != [o.direction for o in spec.objectives]:
                 raise _foreign(spec.study)
-            return _create(storage, spec, code, making)
+            return _create(storage, spec, code, making, existing)
         storage.backend.refresh()
         same = _same(storage, existing, spec, code)
         changed = changes(same if same is not None else existing, code)
@@ -203,18 +203,23 @@ def _stored_spec(stored: dict[str, Any]) -> StudySpec:
     return parse(stored["text"], stored["file"], folder if folder.is_dir() else Path.cwd())
 
 
-def _create(storage: Storage, spec: StudySpec, code: Code | None, making: Making) -> Study:
-    study = _make(storage, spec, spec.study, making)
+def _create(
+    storage: Storage, spec: StudySpec, code: Code | None, making: Making, half_made: optuna.Study | None
+) -> Study:
+    study = _make(storage, spec, spec.study, making, half_made)
     _remember(study, spec, _seed(spec), code)
     return _opened(storage, study, spec, f"new study {spec.study!r}")
 
 
-def _make(storage: Storage, spec: StudySpec, name: str, making: Making) -> optuna.Study:
-    if _existing(storage, name) is None:  # else its maker was killed
+def _make(
+    storage: Storage, spec: StudySpec, name: str, making: Making, half_made: optuna.Study | None = None
+) -> optuna.Study:
+    study = half_made  # its maker was killed
+    if study is None:
         making(name)
         directions = [objective.direction.upper() for objective in spec.objectives]
         records.make_study(storage.engine, name, directions, (BUDGET, _budget(spec)))
-    study = optuna.load_study(study_name=name, storage=storage.backend)
+        study = optuna.load_study(study_name=name, storage=storage.backend)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([objective.metric for objective in spec.objectives])

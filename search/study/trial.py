@@ -63,16 +63,15 @@ class OwnedTrial:
 
     def complete(self, values: Sequence[float], metrics: Mapping[str, float] | None = None) -> None:
         """Finish the trial with its objectives' values; `metrics` has at least what the file constrains."""
-        ended = "complete"
+        told: dict[str, Any] = {ENDED: "complete"}
         if self.study.spec.constraints:
-            self._tell_constraints(metrics or {})
-            ended = "infeasible" if self.infeasible(metrics or {}) else ended
-        self._finish(State.COMPLETE, {ENDED: ended}, values=values)
+            told = self._tell_constraints(metrics or {})
+            told[ENDED] = "infeasible" if self.infeasible(metrics or {}) else "complete"
+        self._finish(State.COMPLETE, told, values=values)
 
     def reject(self, metrics: Mapping[str, float]) -> None:
         """Finish a trial that wasn't trained: what is known of it breaks a constraint, and the sampler is told so."""
-        self._tell_constraints(metrics)
-        self._finish(State.PRUNED, {ENDED: "infeasible"})
+        self._finish(State.PRUNED, {ENDED: "infeasible", **self._tell_constraints(metrics)})
 
     @property
     def may_be_rejected(self) -> bool:
@@ -126,13 +125,13 @@ class OwnedTrial:
             storage.again(lambda: records.record_epoch(storage.engine, self.id, epoch, nothing, objective))
             values[epoch] = math.nan
 
-    def _tell_constraints(self, metrics: Mapping[str, float]) -> None:
-        """Store the constrained metrics that are known, and for samplers by how much they miss."""
+    def _tell_constraints(self, metrics: Mapping[str, float]) -> dict[str, Any]:
+        """Store for samplers by how much the constrained metrics miss; return what else is stored of those known."""
         known = [constraint for constraint in self.study.spec.constraints if constraint.metric in metrics]
         missed = violations(known, metrics)
-        self.remember({STORED: {constraint.metric: float(metrics[constraint.metric]) for constraint in known}})
         storage = self.study.storage
         storage.again(lambda: storage.backend.set_trial_system_attr(self.id, TOLD, missed))
+        return {STORED: {constraint.metric: float(metrics[constraint.metric]) for constraint in known}}
 
     def _finish(self, state: State, told: Mapping[str, Any], values: Sequence[float] | None = None) -> None:
         self.remember({**self.facts, EPOCHS: self.epoch, **told})

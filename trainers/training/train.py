@@ -43,8 +43,8 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     known = programs(data)
     program = ready(build, params, words, run, weights is not None, known)
     try:
-        _tell_costs(program, run)
-        metrics = _train(program, words, weights, run)
+        costs = _tell_costs(program, run)
+        metrics = _train(program, words, weights, run, costs)
     except TrialOver:
         raise
     except BaseException:
@@ -54,15 +54,24 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     return metrics
 
 
-def _tell_costs(program: Program, run: Run) -> None:
-    """Tell what the model costs, as far as the file constrains it. Raises TrialOver (from `run`) if it is too much."""
-    if known := {*run.constraints} & {*BEFORE_TRAINING}:
-        program.fasten()
-        run.cost(**measured(known, program.model, run.data, ()))
-        program.loosen()
+def _tell_costs(program: Program, run: Run) -> dict[str, float]:
+    """Tell and return what the model costs, as far as the file constrains it.
+
+    Raises TrialOver (from `run`) if it is too much.
+    """
+    known = {*run.constraints} & {*BEFORE_TRAINING}
+    if not known:
+        return {}
+    program.fasten()
+    costs = measured(known, program.model, run.data, ())
+    run.cost(**costs)
+    program.loosen()
+    return costs
 
 
-def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -> dict[str, float]:
+def _train(
+    program: Program, words: Mapping[str, Any], weights: Any, run: Run, costs: dict[str, float]
+) -> dict[str, float]:
     """Train the model of a program that has taken over the trial's start."""
     model, epochs = program.model, program.epochs
     epochs.begin(words["batch_size"], run.seed, weights)
@@ -109,8 +118,9 @@ def _train(program: Program, words: Mapping[str, Any], weights: Any, run: Run) -
 
     # 4. The result.
     program.fasten()
-    asked = {*run.objectives, *run.constraints}
-    return callbacks.result(made, metrics) | measured(asked, model, run.data, seconds or [metrics["seconds"]])
+    asked = {*run.objectives, *run.constraints} - costs.keys()
+    at_the_end = measured(asked, model, run.data, seconds or [metrics["seconds"]])
+    return callbacks.result(made, metrics) | costs | at_the_end
 
 
 def _save(program: Program, data: Data, known: Programs, path: Path) -> None:
