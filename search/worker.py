@@ -57,7 +57,7 @@ class Worker:
     @cached_property
     def claims(self) -> Claims:
         """The worker's claims in the study."""
-        return Claims(self.study, gave_up=self._give_up_if_hopeless)
+        return Claims(self.study, gave_up=self._gave_up)
 
     @cached_property
     def trainer(self) -> Train:
@@ -225,6 +225,11 @@ class Worker:
         self.warned = True
         log.warning("never read by the trainer, so searched in vain: %s", ", ".join(unread))
         self.study.storage.again(lambda: self.study.handle.set_user_attr(UNREAD, unread))
+
+    def _gave_up(self) -> None:
+        """Remove what a trial that was given up as crashed has left: nobody trains it, so nobody else does."""
+        self._sweep()
+        self._give_up_if_hopeless()
 
     def _give_up_if_hopeless(self) -> None:
         """Stop the study when it has only ever failed, and the last failures are one and the same."""
