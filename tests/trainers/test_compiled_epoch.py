@@ -36,7 +36,7 @@ def model_for(data: Data, words: dict[str, Any] | None = None) -> tuple[keras.Mo
     aim = compiling.goal(model, data, read(OPTIONS, words or {}))
     optimizer = keras.optimizers.Adam(0.01, weight_decay=0.01, global_clipnorm=1.0)
     model.compile(optimizer, loss=aim.loss, metrics=aim.metrics)
-    compiling.make_state(model, data, aim)
+    compiling.make_state(model, data, aim, model.trainable_variables)
     return model, aim.encode
 
 

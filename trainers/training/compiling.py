@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,8 +107,8 @@ def _ends_in_sigmoid(model: keras.Model) -> bool:
     return getattr(layer, "activation", None) is keras.activations.sigmoid
 
 
-def make_state(model: keras.Model, data: Data, aim: Goal) -> None:
-    """Make every variable now, also those of metrics and optimizer.
+def make_state(model: keras.Model, data: Data, aim: Goal, trained: Sequence[keras.Variable]) -> None:
+    """Make every variable now, also those of metrics and of the optimizer, which will update the `trained` ones.
 
     `tf.function` traces twice when its first trace makes some.
     """
@@ -120,7 +120,7 @@ def make_state(model: keras.Model, data: Data, aim: Goal) -> None:
     else:
         model.test_step((x, y))
     model.reset_metrics()
-    model.optimizer.build(model.trainable_variables)
+    model.optimizer.build(trained)
 
 
 def describe(model: keras.Model, words: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ import tensorflow as tf
 from trainers.data import Data
 from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
+from trainers.training.one_vector import OneVector
 from trainers.training.order import order
 from trainers.training.scalars import Scalar, arguments, bound
 
@@ -50,6 +52,7 @@ class CompiledEpochs:
         encode: Encode,
         scalars: Sequence[Scalar] = (),
         weighted: bool = False,
+        vector: OneVector | None = None,
     ) -> None:
         self.model, self.augmentation, self.scalars, self.slice = model, augmentation, scalars, 1
         self.examples = len(data.x_train)
@@ -67,8 +70,9 @@ class CompiledEpochs:
                 model.train_step((examples, labels, *weight))
                 return number + 1
 
-            with bound(scalars, values):
-                return tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
+            with bound(scalars, values), nullcontext() if vector is None else vector.updated():
+                tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
+            return model.get_metrics_result()
 
         def validate(batch_size: Any, values: Any) -> Any:
             def step(start: Any) -> Any:
@@ -76,12 +80,15 @@ class CompiledEpochs:
                 model.test_step((x_validation[start:end], encode(y_validation[start:end])))
                 return end
 
+            model.reset_metrics()
             with bound(scalars, values):
                 if held <= self._most_at_once():  # a loop takes its time to trace
                     step(tf.constant(0))
                 else:
                     tf.while_loop(lambda start: start < held, step, [tf.constant(0)], parallel_iterations=1)
-            return model.get_metrics_result()
+            metrics = model.get_metrics_result()
+            model.reset_metrics()
+            return metrics
 
         # Signatures leave the number of steps and of weights open: another one needs no new trace.
         number, numbers = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.float32)
@@ -99,6 +106,7 @@ class CompiledEpochs:
         self.validation_batch = max(batch_size, self._most_at_once())
         self.values = tf.constant(arguments(self.scalars))
         self.weights = tf.constant(() if weights is None else weights, tf.float32)
+        self.measured = True
 
     def _most_at_once(self) -> int:
         """Return how many examples are validated at a time, whatever the batch size."""
@@ -109,7 +117,9 @@ class CompiledEpochs:
 
         A long epoch is run in slices of about a second; `between` is called after each but the last.
         """
-        self.model.reset_metrics()
+        if self.measured:  # what was validated since left the metrics at their start
+            self.model.reset_metrics()
+        self.measured = True
         rows, batch_size = order(self.examples, self.seed, epoch), tf.constant(self.batch_size)
         rates = tf.constant(np.asarray(rates, np.float32))
         first = 0
@@ -117,17 +127,17 @@ class CompiledEpochs:
             last = min(first + self.slice, self.steps)
             start = time.perf_counter()
             slice_ = (tf.constant(first), tf.constant(last))
-            self._train(rows, batch_size, *slice_, rates, self.values, self.weights)[0].numpy()
+            metrics = _floats(self._train(rows, batch_size, *slice_, rates, self.values, self.weights))
             elapsed = max(1e-6, time.perf_counter() - start)
             self.slice = max(1, int((last - first) * SLICE_SECONDS / elapsed))
             first = last
             if first == self.steps:
-                return _floats(self.model.get_metrics_result())
+                return metrics
             between()
 
     def validate(self) -> dict[str, float]:
         """Return the metrics on the validation part."""
-        self.model.reset_metrics()
+        self.measured = False
         return _floats(self._validate(tf.constant(self.validation_batch), self.values))
 
 

@@ -10,20 +10,24 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
 from typing import Any
+from unittest.mock import patch
 
 import keras
 
 from trainers.data import Data
 from trainers.training.compiling import Goal
+from trainers.training.layers_of import PENALIZED, is_keras, is_plain, layers_of
 from trainers.training.loop import CompiledEpochs
+from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Place, Scalar, places
 from trainers.training.streaming import StreamedEpochs
 
-MOST = 8  # structures whose programs are kept
+MOST = 16  # structures whose programs are kept
 MOST_BYTES = 2**28  # of their weights and optimizers; the newest is kept in any case
 COLLECTED_BYTES = 2**24  # of weights that aren't left to the next round of the garbage collection
 
@@ -58,6 +62,7 @@ class Program:
     loss: Sequence[Place]
     epochs: CompiledEpochs | StreamedEpochs
     fresh: Sequence[Any]  # the optimizer's variables before the first step
+    vector: OneVector | None = None
 
     @property
     def model(self) -> keras.Model:
@@ -98,6 +103,15 @@ class Program:
         for place in self.places:
             place.fasten()
 
+    @contextmanager
+    def saved(self) -> Iterator[None]:
+        """While the fastened model is saved, let its optimizer be what anybody's is, too."""
+        if self.vector is None:
+            yield
+        else:
+            with patch.object(self.model, "optimizer", self.vector.optimizer_of_variables()):
+                yield
+
 
 @dataclass
 class Programs:
@@ -116,15 +130,18 @@ class Programs:
         return program
 
     def keep(self, structure: str | None, program: Program) -> None:
-        """Keep a new program, and let go of old ones."""
+        """Keep a new program. If there are too many, let go of half of them: each time, garbage is to be collected."""
         if structure is None:
             self.garbage = True
             return
         self.kept[structure] = program
-        sizes = [kept.bytes for kept in self.kept.values()]
-        while len(self.kept) > 1 and (len(self.kept) > MOST or sum(sizes[-len(self.kept) :]) > MOST_BYTES):
-            self.kept.popitem(last=False)
-            self.garbage = True
+        if not self._have_room(MOST, MOST_BYTES):
+            while len(self.kept) > 1 and not self._have_room(MOST // 2, MOST_BYTES // 2):
+                self.kept.popitem(last=False)
+                self.garbage = True
+
+    def _have_room(self, most: int, most_bytes: int) -> bool:
+        return len(self.kept) <= most and sum(kept.bytes for kept in self.kept.values()) <= most_bytes
 
     def forget(self, program: Program) -> None:
         """Don't keep a program whose training ended in an error."""
@@ -147,12 +164,9 @@ def parts(
     """Return the parts of a trial with the places of their scalars; streamed ones have none, as `fit` takes none."""
     if streamed:
         return Parts(model, optimizer, augmentation, [])
-    layers = list(_layers(model))
-    penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in _PENALIZED]
+    layers = list(layers_of(model))
+    penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in PENALIZED]
     return Parts(model, optimizer, augmentation, places([*layers, *penalties, optimizer, *augmentation]))
-
-
-_PENALIZED = ("kernel", "bias", "activity", "depthwise", "pointwise", "embeddings", "gamma", "beta", "recurrent")
 
 
 def scalars_in(found: Sequence[Place]) -> list[Scalar]:
@@ -173,7 +187,7 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
     None if that can't be told: the configurations of Keras' own layers tell all about them, those of others may not.
     """
     # The averages of this optimizer begin with the weights of its trial.
-    if not _is_plain(made.model) or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
+    if not is_plain(made.model) or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
         return None
     for place in made.places:
         place.hide()
@@ -190,7 +204,7 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
         [(variable.path, variable.shape, variable.dtype, variable.trainable) for variable in made.start],
         [(type(place.owner).__name__, place.attribute, len(place.scalars)) for place in made.places],
         {name: value for name, value in words.items() if name not in NO_PART_OF_A_PROGRAM},
-        None if all(_is_keras(layer) for layer in made.augmentation) else words["augment"],
+        None if all(is_keras(layer) for layer in made.augmentation) else words["augment"],
         [bool(words["label_smoothing"]), weighted, list(objectives)],
     ]
     return json.dumps(told, default=_number, sort_keys=True)
@@ -209,49 +223,6 @@ def _told(config: Any) -> Any:
             if name not in ("seed", "learning_rate") and not str(name).endswith("_initializer")
         }
     return [_told(one) for one in config] if isinstance(config, list | tuple) else config
-
-
-_UNTOLD = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
-_OVERRIDDEN = ("train_step", "test_step", "compute_loss", "compute_metrics", "call")
-
-
-def _is_plain(model: keras.Model) -> bool:
-    """Tell whether the model is Keras' own through and through, with no function of the user's and nothing adapted."""
-    if any(name in vars(model) for name in _OVERRIDDEN):
-        return False
-    return all(_is_keras(layer) and not _is_adapted(layer) and not _has_functions(layer) for layer in _layers(model))
-
-
-def _is_keras(thing: Any) -> bool:
-    return type(thing).__module__.startswith("keras.") and type(thing).__name__ not in _UNTOLD
-
-
-def _is_adapted(layer: keras.layers.Layer) -> bool:
-    given = (getattr(layer, f"input_{name}", None) for name in ("mean", "vocabulary", "bin_boundaries"))
-    return hasattr(layer, "adapt") and all(one is None for one in given)
-
-
-def _has_functions(layer: keras.layers.Layer) -> bool:
-    """Tell whether an attribute of the layer is a function or an object that isn't Keras' own."""
-    for name in ("activation", "recurrent_activation", *(f"{part}_{use}" for part in _PENALIZED for use in _USES)):
-        given = getattr(layer, name, None)
-        module = getattr(given, "__module__", None) or type(given).__module__
-        if given is not None and not module.startswith("keras."):
-            return True
-    return False
-
-
-_USES = ("regularizer", "constraint")
-
-
-def _layers(model: Any) -> Iterator[Any]:
-    """Yield a model and every layer and operation in it."""
-    yield model
-    inner = list(getattr(model, "operations", ())) or list(getattr(model, "layers", ()))
-    inner += [getattr(model, name, None) for name in ("layer", "cell", "forward_layer", "backward_layer")]
-    for layer in inner:
-        if isinstance(layer, keras.Operation):
-            yield from _layers(layer)
 
 
 def _bytes(variables: Sequence[Any]) -> int:

@@ -17,6 +17,7 @@ from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.callbacks import watched
 from trainers.training.compiling import goal, make_state
 from trainers.training.loop import CompiledEpochs
+from trainers.training.one_vector import one_vector
 from trainers.training.optimizer import optimizer
 from trainers.training.programs import Parts, Program, Programs, loss_places, parts, scalars_in, structure_of
 from trainers.training.streaming import StreamedEpochs
@@ -70,13 +71,17 @@ def compiled(
     model = made.model
     aim = goal(model, data, words, objectives)
     model.compile(made.optimizer, loss=aim.loss, metrics=aim.metrics)
-    make_state(model, data, aim)
+    vector = None if streamed else one_vector(model)
+    make_state(model, data, aim, model.trainable_variables if vector is None else [vector.variable])
     loss = [] if streamed else loss_places(aim.loss)
-    scalars = scalars_in([*made.places, *loss])
-    kind = StreamedEpochs if streamed else CompiledEpochs
-    epochs = kind(model, data, made.augmentation, aim.encode, scalars, weighted)
+    epochs: CompiledEpochs | StreamedEpochs
+    if streamed:
+        epochs = StreamedEpochs(model, data, made.augmentation, aim.encode, weighted)
+    else:
+        scalars = scalars_in([*made.places, *loss])
+        epochs = CompiledEpochs(model, data, made.augmentation, aim.encode, scalars, weighted, vector)
     fresh = [tf.identity(variable.value) for variable in model.optimizer.variables]
-    program = Program(made, aim, loss, epochs, fresh)
+    program = Program(made, aim, loss, epochs, fresh, vector)
     program.loosen()
     return program
 

@@ -18,7 +18,6 @@ from trainers.data import Data
 from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.order import order
-from trainers.training.scalars import Scalar
 
 TICK_SECONDS = 1.0
 
@@ -57,10 +56,8 @@ class StreamedEpochs:
         data: Data,
         augmentation: Sequence[keras.layers.Layer],
         encode: Encode,
-        scalars: Sequence[Scalar] = (),
         weighted: bool = False,
     ) -> None:
-        assert not scalars, "fit takes no arguments for them"
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
         self.weighted = weighted
 

@@ -127,7 +127,8 @@ def _save(program: Program, data: Data, known: Programs, path: Path) -> None:
     """Save the trained model as one that takes raw values and needs nothing but Keras."""
     if plain(program.model, program.aim):
         known.forget(program)
-    exported(program.model, data).save(path)
+    with program.saved():
+        exported(program.model, data).save(path)
 
 
 @dataclass(frozen=True)
