@@ -29,23 +29,31 @@ class Goal:
     metrics: list[keras.metrics.Metric]
     encode: Encode
     answers: Answers
-    outputs: Any  # what the model gives for the first two examples
+    outputs: Any  # of the shape that the model gives for two examples
 
 
 def goal(model: keras.Model, data: Data, words: Mapping[str, Any], objectives: Iterable[str] = ()) -> Goal:
-    """Return loss and metrics for this model and data; calls the model once on two examples, which builds it.
+    """Return loss and metrics for this model and data. Calls the model on two examples, unless it tells what it gives.
 
     Classification: (n, classes) or, for two classes, (n, 1); logits or probabilities. Several labels: (n, labels).
     Regression: (n, 1) or (n,). The metrics are those of the task, of the words, and those that `objectives` names, with
     `val_` or without. Raises ValueError for any other output, and for words that don't fit the task.
     """
-    outputs = model(tf.constant(data.x_train[:2]), training=False)
+    outputs = _two_outputs(model, data)
     answers = _answers(model, outputs, data, words)
     asked = [name.removeprefix("val_") for name in objectives]
     names = [*BY_TASK[data.task], *words["metrics"], *(name for name in asked if _is_metric(name))]
     columns = answers.form == "columns" and data.task == "classification"
     encode: Encode = (lambda labels: tf.one_hot(labels, answers.classes)) if columns else _as_it_is
     return Goal(loss(words, answers), chosen(names, answers), encode, answers, outputs)
+
+
+def _two_outputs(model: keras.Model, data: Data) -> Any:
+    last = (getattr(model, "operations", None) or [None])[-1]
+    linear = type(last) is keras.layers.Dense and last.activation is keras.activations.linear
+    if linear and len(model.outputs) == 1 and None not in model.outputs[0].shape[1:]:
+        return tf.zeros((2, *model.outputs[0].shape[1:]), model.outputs[0].dtype)  # no probabilities, whatever they are
+    return model(tf.constant(data.x_train[:2]), training=False)
 
 
 def _answers(model: keras.Model, outputs: Any, data: Data, words: Mapping[str, Any]) -> Answers:
@@ -114,8 +122,7 @@ def make_state(model: keras.Model, data: Data, aim: Goal, trained: Sequence[kera
     """
     x, y = tf.constant(data.x_train[:2]), aim.encode(tf.constant(data.y_train[:2]))
     if type(model).test_step is keras.Model.test_step:
-        # All that it would do, but another forward pass.
-        model.compute_loss(x, y, aim.outputs, training=False)
+        # All of it that makes variables.
         model.compute_metrics(x, y, aim.outputs)
     else:
         model.test_step((x, y))
