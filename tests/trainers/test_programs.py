@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fake_run import TABULAR, FakeRun, few_digits, few_tumours
+from fake_run import IMAGE, TABULAR, FakeRun, few_digits, few_tumours
+from tensorflow.python import pywrap_tfe  # no public name
 
 from spaces.vocabulary import Option, Options
 from trainers import find
@@ -251,3 +252,22 @@ def test_a_trial_that_ended_in_an_error_leaves_no_program(tmp_path: Path) -> Non
         train.fit(rows, {}, Broken(few_tumours(), tmp_path))
     assert not programs(few_tumours()).kept
     np.testing.assert_equal(programs(few_tumours()).garbage, True)
+
+
+@pytest.mark.parametrize("trainer", [IMAGE, TABULAR], ids=lambda trainer: trainer.name)
+def test_what_tensorflow_made_of_its_functions_is_kept_for_the_next_trial_of_a_built_in_trainer(
+    trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.cache_clear()
+    fit = find.load(trainer, tmp_path)
+    data = few_digits() if trainer is IMAGE else few_tumours()
+    cleared: list[int] = []
+    clear = pywrap_tfe.TFE_ContextClearCaches
+    monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", lambda handle: (cleared.append(1), clear(handle)))
+    for number in range(2):
+        run = FakeRun(data, tmp_path / str(number), epochs=1)
+        run.folder.mkdir()
+        fit({}, run)
+    assert not cleared
+    tf.random.set_seed(1)
+    assert cleared, "this is what it does otherwise"

@@ -54,7 +54,7 @@ def parts_of(
 ) -> Parts:
     """Return the model as the seed makes it, and what it is trained with; names begin anew with every trial."""
     # Our own build functions draw no random numbers but Keras'.
-    with runtime.kernels_kept() if build.__module__.startswith("trainers.") else nullcontext():
+    with runtime.kernels_kept() if _is_ours(build) else nullcontext():
         keras.utils.clear_session(free_memory=collect)
         runtime.seed_everything(seed)
     keras.config.set_dtype_policy(words["precision"])
@@ -62,6 +62,10 @@ def parts_of(
     if not isinstance(model, keras.Model):
         raise TypeError(f"build(params, data) returned a {type(model).__name__}; expected a keras.Model")
     return parts(model, optimizer(words), augmentation_layers(words["augment"], data, seed), streamed)
+
+
+def _is_ours(build: Build) -> bool:
+    return str(getattr(build, "func", build).__module__).startswith("trainers.")
 
 
 def compiled(
