@@ -63,7 +63,7 @@ def data_of(name: str) -> Data:
 def program(data: Data, streamed: bool) -> Program:
     """Return our way of training the model."""
     words = read(OPTIONS, PARAMETERS)
-    made = parts_of(image.build, PARAMETERS, words, data, 7, streamed)
+    made = parts_of(image.build, PARAMETERS, words, data, 7)
     found = compiled(made, words, data, ("val_accuracy",), False, streamed)
     found.epochs.begin(BATCH, 7)
     return found

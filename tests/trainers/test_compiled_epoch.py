@@ -95,9 +95,7 @@ def test_a_long_epoch_is_run_in_slices_and_asks_in_between_whether_to_go_on(monk
     epochs.begin(8, seed=0)
     called: list[tuple[int, int]] = []
     whole = epochs._train
-    epochs._train = lambda rows, size, first, last, *rest: (
-        called.append((int(first), int(last))) or whole(rows, size, first, last, *rest)
-    )
+    epochs._train = lambda first, last, *rest: called.append((int(first), int(last))) or whole(first, last, *rest)
     asked: list[int] = []
     epochs.train(1, rates(160, 8), lambda: asked.append(len(called)))
     assert called == [(step, step + 1) for step in range(20)]
@@ -115,7 +113,6 @@ def test_a_trial_can_be_stopped_in_the_middle_of_an_epoch_and_goes_on_from_its_l
 ) -> None:
     monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", largest)
     monkeypatch.setattr(loop, "SLICE_SECONDS", 0.0)
-    monkeypatch.setattr(streaming, "TICK_SECONDS", -1.0)
 
     class Stopped(FakeRun):
         def tick(self) -> None:

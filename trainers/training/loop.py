@@ -7,6 +7,7 @@ Python and on moving batches, is gone.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import lru_cache
@@ -26,22 +27,15 @@ from trainers.training.scalars import Scalar, arguments, bound
 VALIDATION_BATCH_BYTES = 16 * 2**20
 SLICE_SECONDS = 1.0
 
-
-@lru_cache(maxsize=1)
-def on_device(data: Data) -> tuple[Any, Any, Any, Any]:
-    """Return the four arrays of the data set as tensors; placed once per worker, shared by all trials."""
-    x, y = tf.constant(data.x_train), tf.constant(data.y_train)
-    if x.dtype == tf.uint8 and tf.config.list_logical_devices("GPU"):
-        # TensorFlow can't gather bytes on a GPU. Half precision holds 0 to 255 exactly; each batch is cast back.
-        x = tf.cast(x, tf.float16)
-    return x, y, tf.constant(data.x_validation), tf.constant(data.y_validation)
+NUMBER, NUMBERS = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.float32)
+"""Signatures leave the number of steps and of weights open: another one needs no new trace."""
 
 
-class CompiledEpochs:
+class Epochs(ABC):
     """Epochs of one compiled model; everything that holds state must exist already (`compiling.make_state`).
 
     What trials of one structure differ in are arguments of the programs: batch size, order, learning rates, `scalars`
-    and the examples' weights, float32 (n,) or None for all alike; `weighted` says which.
+    and the examples' weights; `weighted` says whether there are some.
     """
 
     def __init__(
@@ -54,63 +48,28 @@ class CompiledEpochs:
         weighted: bool = False,
         vector: OneVector | None = None,
     ) -> None:
-        self.model, self.augmentation, self.scalars, self.slice = model, augmentation, scalars, 1
-        self.examples = len(data.x_train)
-        self.row = max(1, data.x_train.nbytes // len(data.x_train))
-        x, y, x_validation, y_validation = on_device(data)
-        held = len(data.x_validation)
-
-        def train(rows: Any, batch_size: Any, first: Any, last: Any, rates: Any, values: Any, weights: Any) -> Any:
-            def step(number: Any) -> Any:
-                batch = rows[number * batch_size : (number + 1) * batch_size]
-                examples, labels = tf.cast(tf.gather(x, batch), x_validation.dtype), encode(tf.gather(y, batch))
-                examples, labels = augmented(augmentation, examples, labels)
-                model.optimizer.learning_rate.assign(rates[number])
-                weight = (tf.gather(weights, batch),) if weighted else ()
-                model.train_step((examples, labels, *weight))
-                return number + 1
-
-            with bound(scalars, values), nullcontext() if vector is None else vector.updated():
-                tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
-            return model.get_metrics_result()
-
-        def validate(batch_size: Any, values: Any) -> Any:
-            def step(start: Any) -> Any:
-                end = start + batch_size
-                model.test_step((x_validation[start:end], encode(y_validation[start:end])))
-                return end
-
-            model.reset_metrics()
-            with bound(scalars, values):
-                if held <= self._most_at_once():  # a loop takes its time to trace
-                    step(tf.constant(0))
-                else:
-                    tf.while_loop(lambda start: start < held, step, [tf.constant(0)], parallel_iterations=1)
-            metrics = model.get_metrics_result()
-            model.reset_metrics()
-            return metrics
-
-        # Signatures leave the number of steps and of weights open: another one needs no new trace.
-        number, numbers = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.float32)
-        values = tf.TensorSpec((len(scalars), 2), tf.float32)
-        order_of_rows = tf.TensorSpec((None,), tf.int32)
-        signature = (order_of_rows, number, number, number, numbers, values, numbers)
-        self._train = tf.function(train, signature, autograph=False)
-        self._validate = tf.function(validate, (number, values), autograph=False)
+        self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
+        self.scalars, self.weighted, self.vector = scalars, weighted, vector
+        self.slice, self.measured = 1, True
+        self.steps = 0  # of an epoch
 
     def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
-        """Make ready for a trial: 1 <= batch_size; seed of the order; weights (n,) if the epochs are weighted."""
-        self.seed, self.batch_size = seed, batch_size
-        self.steps = -(-self.examples // batch_size)
-        # Large enough to keep the device busy; an image batch that fits in training fits here too.
-        self.validation_batch = max(batch_size, self._most_at_once())
+        """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`."""
+        self.batch_size, self.seed, self.measured = batch_size, seed, True
         self.values = tf.constant(arguments(self.scalars))
-        self.weights = tf.constant(() if weights is None else weights, tf.float32)
-        self.measured = True
+        self._begin(weights)
 
-    def _most_at_once(self) -> int:
-        """Return how many examples are validated at a time, whatever the batch size."""
-        return min(1024, VALIDATION_BATCH_BYTES // self.row)
+    @abstractmethod
+    def _begin(self, weights: Any) -> None:
+        """Set `steps`, and whatever else depends on the batch size."""
+
+    @abstractmethod
+    def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
+        """Return the program that trains steps of an epoch: from one to another, with a learning rate for each."""
+
+    @abstractmethod
+    def _measure(self) -> Any:
+        """Return the metrics on the validation part, as a program that is traced from `_tested` gives them."""
 
     def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.
@@ -120,14 +79,11 @@ class CompiledEpochs:
         if self.measured:  # what was validated since left the metrics at their start
             self.model.reset_metrics()
         self.measured = True
-        rows, batch_size = order(self.examples, self.seed, epoch), tf.constant(self.batch_size)
-        rates = tf.constant(np.asarray(rates, np.float32))
-        first = 0
+        program, rates, first = self._epoch(epoch), tf.constant(np.asarray(rates, np.float32)), 0
         while True:
             last = min(first + self.slice, self.steps)
             start = time.perf_counter()
-            slice_ = (tf.constant(first), tf.constant(last))
-            metrics = _floats(self._train(rows, batch_size, *slice_, rates, self.values, self.weights))
+            metrics = _floats(program(tf.constant(first), tf.constant(last), rates))
             elapsed = max(1e-6, time.perf_counter() - start)
             self.slice = max(1, int((last - first) * SLICE_SECONDS / elapsed))
             first = last
@@ -138,7 +94,104 @@ class CompiledEpochs:
     def validate(self) -> dict[str, float]:
         """Return the metrics on the validation part."""
         self.measured = False
-        return _floats(self._validate(tf.constant(self.validation_batch), self.values))
+        return _floats(self._measure())
+
+    def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
+        """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
+
+        def step(number: Any) -> Any:
+            x, y, *weight = batch(number)
+            x, y = augmented(self.augmentation, x, self.encode(y))
+            self.model.optimizer.learning_rate.assign(rates[number])
+            self.model.train_step((x, y, *weight))
+            return number + 1
+
+        with bound(self.scalars, values), nullcontext() if self.vector is None else self.vector.updated():
+            tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
+        return self.model.get_metrics_result()
+
+    def _tested(self, batch: Callable[[Any], Any], steps: Any, values: Any) -> Any:
+        """Trace the steps of a validation program; `steps` is a number, or a tensor."""
+
+        def step(number: Any) -> Any:
+            x, y = batch(number)
+            self.model.test_step((x, self.encode(y)))
+            return number + 1
+
+        self.model.reset_metrics()
+        with bound(self.scalars, values):
+            if isinstance(steps, int) and steps == 1:  # a loop takes its time to trace
+                step(0)
+            else:
+                tf.while_loop(lambda number: number < steps, step, [tf.constant(0)], parallel_iterations=1)
+        metrics = self.model.get_metrics_result()
+        self.model.reset_metrics()
+        return metrics
+
+    @property
+    def _values_spec(self) -> Any:
+        return tf.TensorSpec((len(self.scalars), 2), tf.float32)
+
+
+@lru_cache(maxsize=1)
+def on_device(data: Data) -> tuple[Any, Any, Any, Any]:
+    """Return the four arrays of the data set as tensors; placed once per worker, shared by all trials."""
+    x, y = tf.constant(data.x_train), tf.constant(data.y_train)
+    if x.dtype == tf.uint8 and tf.config.list_logical_devices("GPU"):
+        # TensorFlow can't gather bytes on a GPU. Half precision holds 0 to 255 exactly; each batch is cast back.
+        x = tf.cast(x, tf.float16)
+    return x, y, tf.constant(data.x_validation), tf.constant(data.y_validation)
+
+
+class CompiledEpochs(Epochs):
+    """Epochs over data that stays on the device, where a step gathers its batch; weights are float32 (n,)."""
+
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        super().__init__(*parts, **named)
+        data = self.data
+        x, y, x_validation, y_validation = on_device(data)
+        row = max(1, data.x_train.nbytes // len(data.x_train))
+        # Whatever the batch size: large enough to keep the device busy.
+        self.at_once = min(1024, VALIDATION_BATCH_BYTES // row)
+
+        def train(
+            first: Any, last: Any, rates: Any, rows: Any, batch_size: Any, values: Any, weights: Any
+        ) -> Any:  # fmt: skip
+            def batch(number: Any) -> Any:
+                chosen = rows[number * batch_size : (number + 1) * batch_size]
+                weight = (tf.gather(weights, chosen),) if self.weighted else ()
+                return tf.cast(tf.gather(x, chosen), x_validation.dtype), tf.gather(y, chosen), *weight
+
+            return self._trained(batch, first, last, rates, values)
+
+        def validate(batch_size: Any, steps: Any, values: Any) -> Any:
+            def batch(number: Any) -> Any:
+                start = number * batch_size
+                return x_validation[start : start + batch_size], y_validation[start : start + batch_size]
+
+            return self._tested(batch, 1 if len(data.x_validation) <= self.at_once else steps, values)
+
+        rows, values = tf.TensorSpec((None,), tf.int32), self._values_spec
+        self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, rows, NUMBER, values, NUMBERS), autograph=False)
+        self._validate = tf.function(validate, (NUMBER, NUMBER, values), autograph=False)
+
+    def _begin(self, weights: Any) -> None:
+        self.steps = -(-len(self.data.x_train) // self.batch_size)
+        self.weights = tf.constant(() if weights is None else weights, tf.float32)
+
+    def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
+        rest = (
+            order(len(self.data.x_train), self.seed, epoch),
+            tf.constant(self.batch_size),
+            self.values,
+            self.weights,
+        )
+        return lambda first, last, rates: self._train(first, last, rates, *rest)
+
+    def _measure(self) -> Any:
+        size = max(self.batch_size, self.at_once)  # an image batch that fits in training fits here too
+        steps = -(-len(self.data.x_validation) // size)
+        return self._validate(tf.constant(size), tf.constant(steps), self.values)
 
 
 def _floats(metrics: dict[str, Any]) -> dict[str, float]:

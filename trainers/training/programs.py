@@ -22,10 +22,9 @@ import keras
 from trainers.data import Data
 from trainers.training.compiling import Goal
 from trainers.training.layers_of import PENALIZED, is_keras, is_plain, layers_of
-from trainers.training.loop import CompiledEpochs
+from trainers.training.loop import Epochs
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Place, Scalar, places
-from trainers.training.streaming import StreamedEpochs
 
 MOST = 16  # structures whose programs are kept
 MOST_BYTES = 2**28  # of their weights and optimizers; the newest is kept in any case
@@ -60,7 +59,7 @@ class Program:
     parts: Parts
     aim: Goal
     loss: Sequence[Place]
-    epochs: CompiledEpochs | StreamedEpochs
+    epochs: Epochs
     fresh: Sequence[Any]  # the optimizer's variables before the first step
     vector: OneVector | None = None
 
@@ -159,11 +158,8 @@ def parts(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     augmentation: Sequence[keras.layers.Layer],
-    streamed: bool = False,
 ) -> Parts:
-    """Return the parts of a trial with the places of their scalars; streamed ones have none, as `fit` takes none."""
-    if streamed:
-        return Parts(model, optimizer, augmentation, [])
+    """Return the parts of a trial with the places of their scalars."""
     layers = list(layers_of(model))
     penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in PENALIZED]
     return Parts(model, optimizer, augmentation, places([*layers, *penalties, optimizer, *augmentation]))

@@ -31,7 +31,7 @@ def ready(
     """Return a program that is ready to train this trial from its start."""
     data, objectives = run.data, (*run.objectives, *run.constraints, *watched(words))
     streamed = not fits_on_device(data)
-    made = parts_of(build, params, words, data, run.seed, streamed, collect=known.garbage)
+    made = parts_of(build, params, words, data, run.seed, collect=known.garbage)
     known.garbage = False
     structure = structure_of(made, words, objectives, weighted)
     program = known.find(structure)
@@ -49,7 +49,6 @@ def parts_of(
     words: Mapping[str, Any],
     data: Data,
     seed: int,
-    streamed: bool = False,
     collect: bool = True,
 ) -> Parts:
     """Return the model as the seed makes it, and what it is trained with; names begin anew with every trial."""
@@ -61,7 +60,7 @@ def parts_of(
     model = build(params, data)
     if not isinstance(model, keras.Model):
         raise TypeError(f"build(params, data) returned a {type(model).__name__}; expected a keras.Model")
-    return parts(model, optimizer(words), augmentation_layers(words["augment"], data, seed), streamed)
+    return parts(model, optimizer(words), augmentation_layers(words["augment"], data, seed))
 
 
 def _is_ours(build: Build) -> bool:
@@ -75,15 +74,11 @@ def compiled(
     model = made.model
     aim = goal(model, data, words, objectives)
     model.compile(made.optimizer, loss=aim.loss, metrics=aim.metrics)
-    vector = None if streamed else one_vector(model)
+    vector = one_vector(model)
     make_state(model, data, aim, model.trainable_variables if vector is None else [vector.variable])
-    loss = [] if streamed else loss_places(aim.loss)
-    epochs: CompiledEpochs | StreamedEpochs
-    if streamed:
-        epochs = StreamedEpochs(model, data, made.augmentation, aim.encode, weighted)
-    else:
-        scalars = scalars_in([*made.places, *loss])
-        epochs = CompiledEpochs(model, data, made.augmentation, aim.encode, scalars, weighted, vector)
+    loss = loss_places(aim.loss)
+    kind = StreamedEpochs if streamed else CompiledEpochs
+    epochs = kind(model, data, made.augmentation, aim.encode, scalars_in([*made.places, *loss]), weighted, vector)
     fresh = [tf.identity(variable.value) for variable in model.optimizer.variables]
     program = Program(made, aim, loss, epochs, fresh, vector)
     program.loosen()

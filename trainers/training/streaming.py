@@ -1,25 +1,20 @@
-"""One epoch as `model.fit` over `tf.data`, for data that is too large to stay on the device."""
+"""One epoch as one compiled program that reads its batches from `tf.data`, for data too large to stay on the device."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from trainers.contract import DataLost
 from trainers.data import Data
-from trainers.training.augmentation import augmented
-from trainers.training.compiling import Encode
+from trainers.training.loop import NUMBER, NUMBERS, Epochs
 from trainers.training.order import order
-
-TICK_SECONDS = 1.0
 
 
 class Reader:
@@ -47,38 +42,25 @@ class Reader:
 reader = lru_cache(maxsize=1)(Reader)
 
 
-class StreamedEpochs:
-    """Epochs of one compiled model; the same batches in the same order as those of `loop.CompiledEpochs`."""
+class StreamedEpochs(Epochs):
+    """Epochs over a stream; of arrays, the same batches in the same order as those of `loop.CompiledEpochs`."""
 
-    def __init__(
-        self,
-        model: keras.Model,
-        data: Data,
-        augmentation: Sequence[keras.layers.Layer],
-        encode: Encode,
-        weighted: bool = False,
-    ) -> None:
-        self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
-        self.weighted = weighted
-
-    def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
-        """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`."""
-        self.seed, self.batch_size = seed, batch_size
+    def _begin(self, weights: Any) -> None:
         begin = self._begin_arrays if self.data.stream is None else self._begin_stream
         begin(weights)
+        if not hasattr(self, "_train"):
+            self._compile()
 
     def _begin_arrays(self, weights: Any) -> None:
-        data, batch_size = self.data, self.batch_size
-        self.examples, self.reader = len(data.x_train), reader(data)
-        self.reader.batch_size = batch_size
-        self.reader.weights = np.asarray(weights, np.float32) if self.weighted else None
-        self.steps = -(-self.examples // batch_size)
-        validation_steps = -(-len(data.x_validation) // batch_size)
-        training = _batches(self.reader.batch, self.steps, data, self.weighted).map(self._prepared).prefetch(2)
-        self.validation = _batches(self.reader.held, validation_steps, data).map(self._encoded).prefetch(2)
+        data, batch_size, copied = self.data, self.batch_size, reader(self.data)
+        copied.batch_size = batch_size
+        copied.weights = np.asarray(weights, np.float32) if self.weighted else None
+        self.steps, self.held_steps = (-(-len(x) // batch_size) for x in (data.x_train, data.x_validation))
+        training = _batches(copied.batch, self.steps, data, self.weighted).prefetch(2)
+        self.validation = _batches(copied.held, self.held_steps, data).prefetch(2)
 
         def of_epoch(epoch: int) -> Any:
-            self.reader.rows = order(self.examples, self.seed, epoch).numpy()
+            copied.rows = order(len(data.x_train), self.seed, epoch).numpy()
             return training
 
         self.of_epoch = of_epoch
@@ -86,7 +68,7 @@ class StreamedEpochs:
     def _begin_stream(self, weights: Any) -> None:
         source, batch_size = self.data.stream, self.batch_size
         assert source is not None
-        self.steps = -(-source.examples // batch_size)
+        self.steps, self.held_steps = (-(-examples // batch_size) for examples in (source.examples, source.held))
         of_classes = tf.constant(weights, tf.float32) if self.weighted else None
 
         def weighed(x: Any, y: Any, *own: Any) -> Any:
@@ -95,38 +77,35 @@ class StreamedEpochs:
             weight = tf.gather(of_classes, y) if self.data.task == "classification" else tf.ones(tf.shape(y)[:1])
             return x, y, weight * own[0] if own else weight
 
-        self.validation = source.validation(batch_size).map(self._encoded).prefetch(source.prefetch)
+        self.validation = source.validation(batch_size).prefetch(source.prefetch)
         self.of_epoch = lambda epoch: (
-            source.training(self.seed, epoch, batch_size).map(weighed).map(self._prepared).prefetch(source.prefetch)
+            source.training(self.seed, epoch, batch_size).map(weighed).prefetch(source.prefetch)
         )
 
-    def _prepared(self, x: Any, y: Any, *weight: Any) -> Any:
-        return *augmented(self.augmentation, x, self.encode(y)), *weight
+    def _compile(self) -> None:
+        def train(first: Any, last: Any, rates: Any, batches: Any, values: Any) -> Any:
+            return self._trained(lambda number: next(batches), first, last, rates, values)
 
-    def _encoded(self, x: Any, y: Any) -> Any:
-        return x, self.encode(y)
+        def validate(batches: Any, steps: Any, values: Any) -> Any:
+            return self._tested(lambda number: next(batches), steps, values)
 
-    def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
-        """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.
+        training, held = (tf.data.IteratorSpec(one.element_spec) for one in (self.of_epoch(1), self.validation))
+        values = self._values_spec
+        self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, training, values), autograph=False)
+        self._validate = tf.function(validate, (held, NUMBER, values), autograph=False)
 
-        `between` is called between two steps, about every second.
-        """
+    def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
+        batches = iter(self.of_epoch(epoch))
+
+        def program(first: Any, last: Any, rates: Any) -> Any:
+            with _blamed():
+                return self._train(first, last, rates, batches, self.values)
+
+        return program
+
+    def _measure(self) -> Any:
         with _blamed():
-            history = self.model.fit(
-                self.of_epoch(epoch),
-                epochs=epoch,
-                initial_epoch=epoch - 1,
-                verbose=0,
-                shuffle=False,
-                callbacks=[_Steps(np.asarray(rates, np.float32), between)],
-            )
-        return {name: float(values[-1]) for name, values in history.history.items()}
-
-    def validate(self) -> dict[str, float]:
-        """Return the metrics on the validation part."""
-        with _blamed():
-            metrics = self.model.evaluate(self.validation, verbose=0, return_dict=True)
-        return {name: float(value) for name, value in metrics.items()}
+            return self._validate(iter(self.validation), tf.constant(self.held_steps), self.values)
 
 
 @contextmanager
@@ -146,22 +125,6 @@ def _told(message: str) -> str:
     ours = [line.partition("DataError: ")[2] for line in lines if "DataError: " in line]
     above = [line for line, below in pairwise(lines) if below.startswith("[[")]
     return [*ours, *above, *lines][0][:300]
-
-
-class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
-    """Sets each step's learning rate, and asks now and then whether to go on."""
-
-    def __init__(self, rates: Any, between: Callable[[], None]) -> None:
-        super().__init__()
-        self.rates, self.between, self.asked = rates, between, time.monotonic()
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        # Keras begins one step more where only the end of the data tells how many there are.
-        if batch < len(self.rates) and (batch == 0 or self.rates[batch] != self.rates[batch - 1]):
-            self.model.optimizer.learning_rate.assign(self.rates[batch])
-        if time.monotonic() - self.asked > TICK_SECONDS:
-            self.between()
-            self.asked = time.monotonic()
 
 
 def _batches(read: Callable[[int], Any], steps: int, data: Data, weighted: bool = False) -> tf.data.Dataset:
