@@ -87,9 +87,9 @@ class Launcher:
         return any(slot.process is not None or (slot.due is not None and not self.stopping) for slot in self.slots)
 
     def wait(self, seconds: float) -> None:
-        """Wait, but no longer than until a worker ends."""
+        """Wait, but no longer than until a worker ends, or all have ended for good."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while self.alive and time.monotonic() < deadline:
             if any(slot.process is not None and slot.process.poll() is not None for slot in self.slots):
                 return
             time.sleep(0.02)

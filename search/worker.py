@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-POLL = 0.5  # seconds between two looks while others train the last trials
+POLL = 0.05, 0.5  # seconds between two looks while others train the last trials: at first, and after a while
 SAME_ERRORS = 3  # trials that fail alike, with none that succeeded, before the study is given up
 
 
@@ -94,7 +94,7 @@ class Worker:
         if self.study.spec.data is not None:
             self._place(self.data)  # before the first claim: a file that is missing must not cost a trial
         _ = self.trainer
-        growth = Growth()
+        growth, pause = Growth(), POLL[0]
         while not self.shutdown.asked:
             trial = self.claims.next()
             if trial == "done":
@@ -102,8 +102,10 @@ class Worker:
                 log.info("nothing is left to train")
                 return False
             if trial == "wait":
-                time.sleep(POLL)
+                time.sleep(pause)
+                pause = min(1.2 * pause, POLL[1])
                 continue
+            pause = POLL[0]
             self._train(trial)
             if growth.after_trial():
                 log.warning("this process has taken twice the memory of its first trials, and begins anew")

@@ -107,7 +107,7 @@ def lane(url: str, folder: Path, trials: int, deaths: dict[str, Sequence[int]], 
 
     Sends, by study, the exit codes of the others, the last one's with its moments, and the files that are left.
     """
-    workers.POLL = 0.02
+    workers.POLL = 0.02, 0.02
     head = RDBStorage("sqlite://").get_head_version()  # from files, a fifth of a worker's time
     RDBStorage.get_head_version = lambda _: head  # type: ignore[method-assign]
     spec = SPACE.replace("TRIALS", str(trials))

@@ -73,7 +73,7 @@ def waited_for(passed: list[str]) -> list[int]:
 
 def lane(url: str, folder: Path, trials: int, kind: Kind, strikes: Mapping[str, int], pipe: Connection) -> None:
     """Let a worker live in one study after another, struck once in each; send the moments of each."""
-    workers.POLL = 0.02
+    workers.POLL = 0.02, 0.02
     if kind == "hang":
         silence.LONGEST = LONGEST
     if kind == "stop":
