@@ -36,7 +36,7 @@ def command(words: Sequence[str], folder: Path, env: Mapping[str, str], told: Pa
     head = RDBStorage("sqlite://").get_head_version()  # from files, a fifth of a worker's time
     RDBStorage.get_head_version = lambda _: head  # type: ignore[method-assign]
     worker.Claims = partial(Claims, grace=GRACE)  # type: ignore[misc, assignment]
-    worker.POLL = POLL
+    worker.POLL = POLL, POLL
     launcher.subprocess = SimpleNamespace(Popen=Forked, PIPE=subprocess.PIPE)  # type: ignore[attr-defined]
     os.chdir(folder)
     with told.open("ab") as output:
