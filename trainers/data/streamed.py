@@ -96,7 +96,7 @@ def examples(spec: DataSpec, folder: Path, train: Any, held: Any, missing: bool)
     train, held = train.map(_typed), held.map(_typed)
     seen, held_seen = survey(blocks(train, held))
     labels = _labels(seen, held_seen, spec.options.get("task"))
-    # `fit` and `evaluate` that don't know where the data ends begin one more step to find out.
+    # Data that has become less since is noticed.
     train, held = (
         _counted(whole.map(_labelled(labels.y.dtype)), part.examples)
         for whole, part in ((train, seen), (held, held_seen))

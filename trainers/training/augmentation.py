@@ -1,7 +1,7 @@
 """How training examples are changed at random.
 
 Augmentation works on batches ahead of the model's train step and never becomes part of the model. So it is the same
-for our models and the user's, for the compiled loop and for `fit`; a model's own `train_step` stays in charge; and what
+for our models and the user's, from the device and from a stream; a model's own `train_step` stays in charge; and what
 is validated and saved takes raw examples and leaves them as they are.
 """
 

@@ -1,7 +1,7 @@
-"""One epoch as one compiled program, over data that stays on the device.
+"""One epoch as one compiled program: what `fit` spends between the steps, in Python and on moving batches, is gone.
 
-The same arithmetic as `model.fit`: each step is the model's own `train_step`. What `fit` spends between the steps, in
-Python and on moving batches, is gone.
+The same arithmetic as `model.fit`: each step is the model's own `train_step`. Here is what all epochs are made of, and
+those over data that stays on the device; `streaming` has those over data that doesn't.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Epochs(ABC):
 
     @abstractmethod
     def _measure(self) -> Any:
-        """Return the metrics on the validation part, as a program that is traced from `_tested` gives them."""
+        """Return the metrics on the validation part."""
 
     def train(self, epoch: int, rates: Any, between: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Train one epoch (1-based) with a learning rate for each step, float32 (steps,), and return its metrics.
@@ -154,20 +154,18 @@ class CompiledEpochs(Epochs):
         # Whatever the batch size: large enough to keep the device busy.
         self.at_once = min(1024, VALIDATION_BATCH_BYTES // row)
 
-        def train(
-            first: Any, last: Any, rates: Any, rows: Any, batch_size: Any, values: Any, weights: Any
-        ) -> Any:  # fmt: skip
+        def train(first: Any, last: Any, rates: Any, rows: Any, size: Any, values: Any, weights: Any) -> Any:
             def batch(number: Any) -> Any:
-                chosen = rows[number * batch_size : (number + 1) * batch_size]
+                chosen = rows[number * size : (number + 1) * size]
                 weight = (tf.gather(weights, chosen),) if self.weighted else ()
                 return tf.cast(tf.gather(x, chosen), x_validation.dtype), tf.gather(y, chosen), *weight
 
             return self._trained(batch, first, last, rates, values)
 
-        def validate(batch_size: Any, steps: Any, values: Any) -> Any:
+        def validate(size: Any, steps: Any, values: Any) -> Any:
             def batch(number: Any) -> Any:
-                start = number * batch_size
-                return x_validation[start : start + batch_size], y_validation[start : start + batch_size]
+                start = number * size
+                return x_validation[start : start + size], y_validation[start : start + size]
 
             return self._tested(batch, 1 if len(data.x_validation) <= self.at_once else steps, values)
 
@@ -180,12 +178,8 @@ class CompiledEpochs(Epochs):
         self.weights = tf.constant(() if weights is None else weights, tf.float32)
 
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
-        rest = (
-            order(len(self.data.x_train), self.seed, epoch),
-            tf.constant(self.batch_size),
-            self.values,
-            self.weights,
-        )
+        rows, size = order(len(self.data.x_train), self.seed, epoch), tf.constant(self.batch_size)
+        rest = (rows, size, self.values, self.weights)
         return lambda first, last, rates: self._train(first, last, rates, *rest)
 
     def _measure(self) -> Any:
