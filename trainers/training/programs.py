@@ -26,7 +26,7 @@ from trainers.training.loop import Epochs
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Place, Scalar, places
 
-MOST = 16  # structures whose programs are kept
+MOST = 8  # structures whose programs are kept
 MOST_BYTES = 2**28  # of their weights and optimizers; the newest is kept in any case
 COLLECTED_BYTES = 2**24  # of weights that aren't left to the next round of the garbage collection
 
