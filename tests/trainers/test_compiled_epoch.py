@@ -16,7 +16,7 @@ from trainers.contract import TrialOver
 from trainers.data import Data, placing
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
-from trainers.training import compiling, loop, streaming
+from trainers.training import compiling, loop, streaming, train
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.order import order
 from trainers.words.reading import read
@@ -74,6 +74,33 @@ def test_streamed_epochs_augment_what_is_trained_on_and_resume_like_undisturbed_
     plain = FakeRun(few_digits(), tmp_path)
     fit(params | {"augment": None}, plain)
     assert plain.losses[0] != pytest.approx(runs[0].losses[0], rel=1e-6)
+
+
+def test_a_loss_of_the_models_own_makes_its_variables_before_anything_is_traced(tmp_path: Path) -> None:
+    eager: list[bool] = []
+
+    class Scaled(keras.Model):
+        scale: Any = None
+
+        def compute_loss(self, *given: Any, **named: Any) -> Any:
+            if self.scale is None:
+                eager.append(tf.executing_eagerly())
+                self.scale = keras.Variable(2.0, trainable=False)
+            return self.scale * super().compute_loss(*given, **named)
+
+    def build(params: Any, data: Data) -> keras.Model:
+        inputs = keras.Input(data.input_shape)
+        kind = Scaled if params["scaled"] else keras.Model
+        return kind(inputs, keras.layers.Dense(data.classes or 1)(inputs))
+
+    losses = []
+    for scaled in (True, False):
+        run = FakeRun(few_tumours(), tmp_path / str(scaled), epochs=1)
+        run.folder.mkdir()
+        train.fit(build, {"scaled": scaled, "learning_rate": 1e-12, "optimizer": "sgd"}, run)
+        losses.append(np.asarray(run.losses))
+    assert eager == [True]
+    np.testing.assert_allclose(losses[0], 2 * losses[1], rtol=1e-5)
 
 
 def test_another_batch_size_needs_no_new_trace() -> None:

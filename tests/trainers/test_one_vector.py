@@ -69,6 +69,12 @@ class OwnStep(keras.Sequential):
         return super().train_step(data)
 
 
+def given_a_step() -> keras.Model:
+    model = compiled(dense())
+    model.train_step = lambda data: keras.Model.train_step(model, data)
+    return model
+
+
 @pytest.mark.parametrize(
     "model",
     [
@@ -80,6 +86,7 @@ class OwnStep(keras.Sequential):
         pytest.param(lambda: compiled(dense(kernel_constraint="non_neg")), id="a constraint"),
         pytest.param(lambda: compiled(dense(dtype="float64")), id="another type"),
         pytest.param(lambda: compiled(OwnStep(dense().layers)), id="a step of its own"),
+        pytest.param(given_a_step, id="a step that it was given"),
         pytest.param(
             lambda: compiled(keras.Sequential([keras.Input((3,)), keras.layers.Embedding(9, 2)])), id="an embedding"
         ),

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data import Data
+from trainers.training.layers_of import overrides
 from trainers.training.losses import SPARSE, loss, named
 from trainers.training.metrics import Answers, chosen
 from trainers.words.augmentation import mixes_labels
@@ -121,11 +122,11 @@ def make_state(model: keras.Model, data: Data, aim: Goal, trained: Sequence[kera
     `tf.function` traces twice when its first trace makes some.
     """
     x, y = tf.constant(data.x_train[:2]), aim.encode(tf.constant(data.y_train[:2]))
-    if type(model).test_step is keras.Model.test_step:
+    if overrides(model, "test_step", "compute_loss"):
+        model.test_step((x, y))
+    else:
         # All of it that makes variables.
         model.compute_metrics(x, y, aim.outputs)
-    else:
-        model.test_step((x, y))
     model.reset_metrics()
     model.optimizer.build(trained)
 

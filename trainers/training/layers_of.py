@@ -32,6 +32,13 @@ def is_plain(model: keras.Model) -> bool:
     return all(is_keras(layer) and not _is_adapted(layer) and not _has_functions(layer) for layer in layers_of(model))
 
 
+def overrides(model: keras.Model, *methods: str) -> bool:
+    """Tell whether one of these methods isn't that of every Keras model, in the model's class or in itself."""
+    return any(
+        method in vars(model) or getattr(type(model), method) is not getattr(keras.Model, method) for method in methods
+    )
+
+
 def is_keras(thing: Any) -> bool:
     """Tell whether its class is Keras' own, and one whose configuration tells all about it."""
     return type(thing).__module__.startswith("keras.") and type(thing).__name__ not in _UNTOLD

@@ -52,16 +52,24 @@ class Epochs(ABC):
         self.scalars, self.weighted, self.vector = scalars, weighted, vector
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
+        self._train: Any = None  # the programs, which the first trial needs
+        self._validate: Any = None
 
     def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
         """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`."""
         self.batch_size, self.seed, self.measured = batch_size, seed, True
         self.values = tf.constant(arguments(self.scalars))
         self._begin(weights)
+        if self._train is None:
+            self._compile()
 
     @abstractmethod
     def _begin(self, weights: Any) -> None:
         """Set `steps`, and whatever else depends on the batch size."""
+
+    @abstractmethod
+    def _compile(self) -> None:
+        """Make the programs, of `_trained` and `_tested`."""
 
     @abstractmethod
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
@@ -146,13 +154,13 @@ def on_device(data: Data) -> tuple[Any, Any, Any, Any]:
 class CompiledEpochs(Epochs):
     """Epochs over data that stays on the device, where a step gathers its batch; weights are float32 (n,)."""
 
-    def __init__(self, *parts: Any, **named: Any) -> None:
-        super().__init__(*parts, **named)
-        data = self.data
-        x, y, x_validation, y_validation = on_device(data)
-        row = max(1, data.x_train.nbytes // len(data.x_train))
-        # Whatever the batch size: large enough to keep the device busy.
-        self.at_once = min(1024, VALIDATION_BATCH_BYTES // row)
+    def _begin(self, weights: Any) -> None:
+        self.steps = -(-len(self.data.x_train) // self.batch_size)
+        self.weights = tf.constant(() if weights is None else weights, tf.float32)
+
+    def _compile(self) -> None:
+        x, y, x_validation, y_validation = on_device(self.data)
+        is_one_batch = len(self.data.x_validation) <= self._most_at_once()
 
         def train(first: Any, last: Any, rates: Any, rows: Any, size: Any, values: Any, weights: Any) -> Any:
             def batch(number: Any) -> Any:
@@ -167,15 +175,16 @@ class CompiledEpochs(Epochs):
                 start = number * size
                 return x_validation[start : start + size], y_validation[start : start + size]
 
-            return self._tested(batch, 1 if len(data.x_validation) <= self.at_once else steps, values)
+            return self._tested(batch, 1 if is_one_batch else steps, values)
 
         rows, values = tf.TensorSpec((None,), tf.int32), self._values_spec
         self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, rows, NUMBER, values, NUMBERS), autograph=False)
         self._validate = tf.function(validate, (NUMBER, NUMBER, values), autograph=False)
 
-    def _begin(self, weights: Any) -> None:
-        self.steps = -(-len(self.data.x_train) // self.batch_size)
-        self.weights = tf.constant(() if weights is None else weights, tf.float32)
+    def _most_at_once(self) -> int:
+        """Return how many examples are validated at a time, whatever the batch size: the device is kept busy."""
+        row = max(1, self.data.x_train.nbytes // len(self.data.x_train))
+        return min(1024, VALIDATION_BATCH_BYTES // row)
 
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
         rows, size = order(len(self.data.x_train), self.seed, epoch), tf.constant(self.batch_size)
@@ -183,7 +192,7 @@ class CompiledEpochs(Epochs):
         return lambda first, last, rates: self._train(first, last, rates, *rest)
 
     def _measure(self) -> Any:
-        size = max(self.batch_size, self.at_once)  # an image batch that fits in training fits here too
+        size = max(self.batch_size, self._most_at_once())  # an image batch that fits in training fits here too
         steps = -(-len(self.data.x_validation) // size)
         return self._validate(tf.constant(size), tf.constant(steps), self.values)
 

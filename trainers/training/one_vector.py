@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.training.layers_of import layers_of
+from trainers.training.layers_of import layers_of, overrides
 
 MOST = 2**20  # weights; a larger model's arithmetic takes longer than what this saves
 
@@ -74,12 +74,12 @@ class OneVector:
 
 
 def one_vector(model: keras.Model) -> OneVector | None:
-    """Return the vector of a compiled model of Keras' own layers, if it and its optimizer allow for one."""
+    """Return the vector of a compiled model, if it and its optimizer allow for one."""
     optimizer, weights = model.optimizer, model.trainable_variables
     if type(optimizer) not in [getattr(keras.optimizers, name) for name in BY_NUMBER]:
         return None
     by_variable = (optimizer.use_ema, optimizer.clipnorm, optimizer.global_clipnorm)
-    if any(by_variable) or type(model).train_step is not keras.Model.train_step:
+    if any(by_variable) or overrides(model, "train_step"):
         return None
     if any(weight.dtype != "float32" or weight.constraint is not None for weight in weights):
         return None

@@ -45,13 +45,9 @@ reader = lru_cache(maxsize=1)(Reader)
 class StreamedEpochs(Epochs):
     """Epochs over a stream; of arrays, the same batches in the same order as those of `loop.CompiledEpochs`."""
 
-    _train: Any = None
-
     def _begin(self, weights: Any) -> None:
         begin = self._begin_arrays if self.data.stream is None else self._begin_stream
         begin(weights)
-        if self._train is None:
-            self._compile()
 
     def _begin_arrays(self, weights: Any) -> None:
         data, batch_size, copied = self.data, self.batch_size, reader(self.data)
