@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -45,7 +46,8 @@ def sizes(trials: int, folder: Path) -> list[float]:
         assert run.stdout is not None
         for line in run.stdout:
             if re.match(r"trial \d+ ", line):
-                found += [_worker(run.pid)] if psutil.pid_exists(run.pid) else []
+                with suppress(psutil.NoSuchProcess):  # it may leave between two looks
+                    found.append(_worker(run.pid))
     assert run.returncode == 0
     return found
 

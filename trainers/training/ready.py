@@ -52,8 +52,8 @@ def parts_of(
     collect: bool = True,
 ) -> Parts:
     """Return the model as the seed makes it, and what it is trained with; names begin anew with every trial."""
-    # Our own build functions draw no random numbers but Keras'.
-    with runtime.kernels_kept() if _is_ours(build) else nullcontext():
+    # Our own build functions draw no random numbers but Keras'. The kernels of programs that were let go must go too.
+    with runtime.kernels_kept() if _is_ours(build) and not collect else nullcontext():
         keras.utils.clear_session(free_memory=collect)
         runtime.seed_everything(seed)
     keras.config.set_dtype_policy(words["precision"])
