@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -254,12 +255,12 @@ def test_a_trial_that_ended_in_an_error_leaves_no_program(tmp_path: Path) -> Non
     np.testing.assert_equal(programs(few_tumours()).garbage, True)
 
 
-@pytest.mark.parametrize("trainer", [IMAGE, TABULAR], ids=lambda trainer: trainer.name)
-def test_what_tensorflow_made_of_its_functions_is_kept_for_the_next_trial_of_a_built_in_trainer(
+@pytest.mark.parametrize("trainer", [IMAGE, TABULAR, rows], ids=["image", "tabular", "a build of one's own"])
+def test_what_tensorflow_made_of_its_functions_is_kept_for_the_next_trial(
     trainer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs.cache_clear()
-    fit = find.load(trainer, tmp_path)
+    fit = partial(train.fit, rows) if trainer is rows else find.load(trainer, tmp_path)
     data = few_digits() if trainer is IMAGE else few_tumours()
     cleared: list[int] = []
     clear = pywrap_tfe.TFE_ContextClearCaches
@@ -271,3 +272,18 @@ def test_what_tensorflow_made_of_its_functions_is_kept_for_the_next_trial_of_a_b
     assert not cleared
     tf.random.set_seed(1)
     assert cleared, "this is what it does otherwise"
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+def test_a_build_that_draws_from_tf_random_draws_the_same_again(seed: int | None, tmp_path: Path) -> None:
+    drawn: list[list[float]] = []
+
+    def build(params: Any, data: Data) -> keras.Model:
+        drawn.append([float(tf.random.uniform((), seed=seed)) for _ in range(2)])
+        return rows(params, data)
+
+    programs.cache_clear()
+    for number in range(3):
+        trained(build, {}, few_tumours(), tmp_path / str(number), seed=1, epochs=1)
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert drawn[0][0] != drawn[0][1]

@@ -118,6 +118,19 @@ class Programs:
 
     kept: OrderedDict[str, Program] = field(default_factory=OrderedDict)
     garbage: bool = False  # whether there is enough of it that it should be collected now
+    random: bool = False  # whether anything has drawn from `tf.random`
+
+    @property
+    def may_keep_kernels(self) -> bool:
+        """Whether TensorFlow's kernels may stay for the next trial.
+
+        Those of programs that were let go must go with them, and those that draw random numbers must begin anew.
+        """
+        return not self.garbage and not self.random
+
+    def draw(self) -> None:
+        """Note that something has drawn from `tf.random`."""
+        self.random = True
 
     def find(self, structure: str | None) -> Program | None:
         """Return the program of this structure, if it is kept."""

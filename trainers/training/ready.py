@@ -31,7 +31,7 @@ def ready(
     """Return a program that is ready to train this trial from its start."""
     data, objectives = run.data, (*run.objectives, *run.constraints, *watched(words))
     streamed = not fits_on_device(data)
-    made = parts_of(build, params, words, data, run.seed, collect=known.garbage)
+    made = parts_of(build, params, words, data, run.seed, known.garbage, known.may_keep_kernels)
     known.garbage = False
     structure = structure_of(made, words, objectives, weighted)
     program = known.find(structure)
@@ -50,10 +50,10 @@ def parts_of(
     data: Data,
     seed: int,
     collect: bool = True,
+    keep_kernels: bool = False,
 ) -> Parts:
     """Return the model as the seed makes it, and what it is trained with; names begin anew with every trial."""
-    # Our own build functions draw no random numbers but Keras'. The kernels of programs that were let go must go too.
-    with runtime.kernels_kept() if _is_ours(build) and not collect else nullcontext():
+    with runtime.kernels_kept() if keep_kernels else nullcontext():
         keras.utils.clear_session(free_memory=collect)
         runtime.seed_everything(seed)
     keras.config.set_dtype_policy(words["precision"])
@@ -61,10 +61,6 @@ def parts_of(
     if not isinstance(model, keras.Model):
         raise TypeError(f"build(params, data) returned a {type(model).__name__}; expected a keras.Model")
     return parts(model, optimizer(words), augmentation_layers(words["augment"], data, seed))
-
-
-def _is_ours(build: Build) -> bool:
-    return str(getattr(build, "func", build).__module__).startswith("trainers.")
 
 
 def compiled(

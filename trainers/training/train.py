@@ -41,15 +41,16 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     data, words = run.data, read(OPTIONS, params)
     weights = example_weights(words, data)
     known = programs(data)
-    program = ready(build, params, words, run, weights is not None, known)
-    try:
-        costs = _tell_costs(program, run)
-        metrics = _train(program, words, weights, run, costs)
-    except TrialOver:
-        raise
-    except BaseException:
-        known.forget(program)  # whatever state it is in
-        raise
+    with runtime.draws_told(known.draw):
+        program = ready(build, params, words, run, weights is not None, known)
+        try:
+            costs = _tell_costs(program, run)
+            metrics = _train(program, words, weights, run, costs)
+        except TrialOver:
+            raise
+        except BaseException:
+            known.forget(program)  # whatever state it is in
+            raise
     run.keep(partial(_save, program, data, known))
     return metrics
 
