@@ -161,6 +161,24 @@ def test_a_trial_can_be_stopped_in_the_middle_of_an_epoch_and_goes_on_from_its_l
     assert resumed.losses[-1] == pytest.approx(whole.losses[-1], rel=1e-6)
 
 
+@pytest.mark.parametrize("kind", [loop.CompiledEpochs, streaming.StreamedEpochs])
+def test_steps_compiled_by_xla_give_the_same_with_any_batch_size(kind: type[loop.Epochs]) -> None:
+    data, results = few_tumours(), []
+    for jit_compile in (False, True):
+        model, encode = model_for(data)
+        epochs = kind(model, data, [], encode, jit_compile=jit_compile)
+        found = []
+        for batch_size in (BATCH, 50):
+            epochs.begin(batch_size, seed=3)
+            found += [epochs.train(1, rates(120, batch_size)), epochs.validate()]
+        results.append(found)
+        (program,) = epochs._train._list_all_concrete_functions()
+        functions = program.graph.as_graph_def().library.function
+        assert any(function.attr["_XlaMustCompile"].b for function in functions) == jit_compile
+    for plain, compiled in zip(*results, strict=True):
+        assert compiled == pytest.approx(plain, rel=1e-3)  # it adds numbers up in another order
+
+
 def test_every_example_is_seen_once_and_the_order_depends_on_seed_and_epoch_alone() -> None:
     first = order(100, 7, 1).numpy()
     assert sorted(first) == list(range(100))

@@ -47,9 +47,10 @@ class Epochs(ABC):
         scalars: Sequence[Scalar] = (),
         weighted: bool = False,
         vector: OneVector | None = None,
+        jit_compile: bool = False,
     ) -> None:
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
-        self.scalars, self.weighted, self.vector = scalars, weighted, vector
+        self.scalars, self.weighted, self.vector, self.jit_compile = scalars, weighted, vector, jit_compile
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
         self._train: Any = None  # the programs, which the first trial needs
@@ -107,11 +108,13 @@ class Epochs(ABC):
     def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
         """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
 
+        train_step = self._step(self.model.train_step)
+
         def step(number: Any) -> Any:
             x, y, *weight = batch(number)
             x, y = augmented(self.augmentation, x, self.encode(y))
             self.model.optimizer.learning_rate.assign(rates[number])
-            self.model.train_step((x, y, *weight))
+            train_step((x, y, *weight))
             return number + 1
 
         with bound(self.scalars, values), nullcontext() if self.vector is None else self.vector.updated():
@@ -121,9 +124,11 @@ class Epochs(ABC):
     def _tested(self, batch: Callable[[Any], Any], steps: Any, values: Any) -> Any:
         """Trace the steps of a validation program; `steps` is a number, or a tensor."""
 
+        test_step = self._step(self.model.test_step)
+
         def step(number: Any) -> Any:
             x, y = batch(number)
-            self.model.test_step((x, self.encode(y)))
+            test_step((x, self.encode(y)))
             return number + 1
 
         self.model.reset_metrics()
@@ -135,6 +140,11 @@ class Epochs(ABC):
         metrics = self.model.get_metrics_result()
         self.model.reset_metrics()
         return metrics
+
+    def _step(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """Return a step of the model, compiled by XLA if that is asked for: once for every size of a batch."""
+        compiled: Callable[[Any], Any] = tf.function(step, autograph=False, jit_compile=True)
+        return compiled if self.jit_compile else step
 
     @property
     def _values_spec(self) -> Any:

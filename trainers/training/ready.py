@@ -74,7 +74,8 @@ def compiled(
     make_state(model, data, aim, model.trainable_variables if vector is None else [vector.variable])
     loss = loss_places(aim.loss)
     kind = StreamedEpochs if streamed else CompiledEpochs
-    epochs = kind(model, data, made.augmentation, aim.encode, scalars_in([*made.places, *loss]), weighted, vector)
+    scalars, jit_compile = scalars_in([*made.places, *loss]), words["jit_compile"]
+    epochs = kind(model, data, made.augmentation, aim.encode, scalars, weighted, vector, jit_compile)
     fresh = [tf.identity(variable.value) for variable in model.optimizer.variables]
     program = Program(made, aim, loss, epochs, fresh, vector)
     program.loosen()

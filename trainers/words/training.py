@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spaces.vocabulary import OneOf, Option, Options, Real, Whole
+from spaces.vocabulary import Flag, OneOf, Option, Options, Real, Whole
 from trainers.words.augmentation import AUGMENT
 from trainers.words.callbacks import CALLBACK
 from trainers.words.losses import CLASS_WEIGHT, LOSS
@@ -43,6 +43,7 @@ TRAINING: tuple[Option, ...] = (
     Option("augment", AUGMENT, None, "Images: random changes of what is trained on."),
     Option("callbacks", CALLBACK, None, "What happens between the epochs."),
     Option("precision", OneOf(PRECISIONS), "float32", "The Keras dtype policy; mixed_float16 scales the loss."),
+    Option("jit_compile", Flag(), False, "Compile steps with XLA: may pay on a GPU; takes seconds for each new model."),
 )
 
 OPTIONS = Options(TRAINING)
