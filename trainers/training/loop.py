@@ -107,7 +107,6 @@ class Epochs(ABC):
 
     def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
         """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
-
         train_step = self._step(self.model.train_step)
 
         def step(number: Any) -> Any:
@@ -123,7 +122,6 @@ class Epochs(ABC):
 
     def _tested(self, batch: Callable[[Any], Any], steps: Any, values: Any) -> Any:
         """Trace the steps of a validation program; `steps` is a number, or a tensor."""
-
         test_step = self._step(self.model.test_step)
 
         def step(number: Any) -> Any:
@@ -143,8 +141,10 @@ class Epochs(ABC):
 
     def _step(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return a step of the model, compiled by XLA if that is asked for: once for every size of a batch."""
+        if not self.jit_compile:
+            return step
         compiled: Callable[[Any], Any] = tf.function(step, autograph=False, jit_compile=True)
-        return compiled if self.jit_compile else step
+        return compiled
 
     @property
     def _values_spec(self) -> Any:
