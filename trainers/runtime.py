@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 from unittest.mock import patch
 
@@ -19,6 +20,8 @@ from trainers.full_disk import is_full
 Failure = Literal["oom", "nan", "user"]
 
 log = logging.getLogger(__name__)
+
+_PACKAGES = ("search", "spaces", "trainers")
 
 
 @cache
@@ -109,6 +112,32 @@ def draws_told(tell: Callable[[], None]) -> Iterator[None]:
 
     with patch.object(random_seed, "get_seed", told):
         yield
+
+
+@contextmanager
+def short_stacks() -> Iterator[None]:
+    """Let operations made inside remember of their Python stacks only the frames of a user's own files.
+
+    TensorFlow keeps a stack for each operation; those of its own, of Keras and of ours are half of what a program takes
+    in memory. An error still names the layer that it happened in, and the lines of the user's that made it.
+    """
+    from tensorflow.python.util import tf_stack  # no public name
+
+    class OwnFrames(tf_stack.StackTraceFilter):  # type: ignore[misc]
+        def get_filtered_filenames(self) -> frozenset[str]:
+            return _libraries()
+
+    with OwnFrames():
+        yield
+
+
+@cache
+def _libraries() -> frozenset[str]:
+    """Return the files of all modules that are loaded and aren't a user's."""
+    ours = Path(__file__).parents[1]
+    roots = tuple(f"{root}{os.sep}" for root in (sys.base_prefix, sys.prefix, *(ours / name for name in _PACKAGES)))
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    return frozenset(file for file in files if file.startswith(roots))
 
 
 @contextmanager

@@ -34,8 +34,7 @@ from trainers.data import Data
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
 from trainers.data.sources import read_set
-from trainers.training.programs import Program
-from trainers.training.ready import compiled, parts_of
+from trainers.training.ready import compiled, parts_of, programmed
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
 
@@ -60,18 +59,12 @@ def data_of(name: str) -> Data:
     return digits() if name == "digits" else images(int(name.split("x")[0]), int(name.split("x")[2]))
 
 
-def program(data: Data, streamed: bool) -> Program:
-    """Return our way of training the model."""
-    words = read(OPTIONS, PARAMETERS)
-    made = parts_of(image.build, PARAMETERS, words, data, 7)
-    found = compiled(made, words, data, ("val_accuracy",), False, streamed)
-    found.epochs.begin(BATCH, 7)
-    return found
-
-
 def ours(data: Data, streamed: bool) -> Callable[[int], Any]:
     """Return a function that trains and validates one epoch as a trial does."""
-    epochs = program(data, streamed).epochs
+    words = read(OPTIONS, PARAMETERS)
+    trial = compiled(parts_of(image.build, PARAMETERS, words, data, 7), words, data, ("val_accuracy",))
+    epochs = programmed(trial, words, data, False, streamed).epochs
+    epochs.begin(BATCH, 7)
     rates = np.full(epochs.steps, 1e-3, np.float32)
     return lambda epoch: (epochs.train(epoch, rates), epochs.validate())
 

@@ -72,7 +72,7 @@ def one(data: bytes) -> None:
 
 def main() -> None:
     """Fuzz until the options of libFuzzer say stop."""
-    # What libFuzzer takes for this process' size is the peak of whoever started it, if that is larger (Linux: getrusage).
+    # What libFuzzer takes for this process' size is the peak of whoever started it, if that is larger (getrusage).
     inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     arguments = [*sys.argv, "-timeout=10", f"-rss_limit_mb={inherited + 2048}"]
     with tempfile.TemporaryDirectory() as corpus:

@@ -108,6 +108,7 @@ def test_a_weight_without_a_gradient_stays_as_it_is() -> None:
     model.compile(keras.optimizers.AdamW(0.1, weight_decay=0.5), "mse")
     vector = one_vector.one_vector(model)
     assert vector is not None
+    vector.build()
     model.optimizer.build([vector.variable])
     before = {weight.path: weight.numpy() for weight in model.weights}
 

@@ -229,10 +229,10 @@ def test_the_programs_used_last_are_kept_and_nothing_of_the_others(
     programs.cache_clear()
     fit = find.load(TABULAR, tmp_path)
     counts = []
-    for number, units in enumerate((2, 3, 4, 2, 5, 6, 7, 8)):
+    for number, layers in enumerate((2, 3, 4, 2, 5, 6, 7, 8)):
         run = FakeRun(few_tumours(), tmp_path / str(number), epochs=1)
         run.folder.mkdir()
-        fit({"layers": [{"units": units}]}, run)
+        fit({"layers": [{"units": 2}] * layers}, run)
         gc.collect()
         kinds = (keras.Model, keras.optimizers.Optimizer, tf.Graph)
         counts.append(sum(issubclass(type(thing), kinds) for thing in gc.get_objects()))

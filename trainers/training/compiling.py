@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import keras
 import numpy as np
@@ -30,23 +32,28 @@ class Goal:
     metrics: list[keras.metrics.Metric]
     encode: Encode
     answers: Answers
-    outputs: Any  # of the shape that the model gives for two examples
 
 
-def goal(model: keras.Model, data: Data, words: Mapping[str, Any], objectives: Iterable[str] = ()) -> Goal:
-    """Return loss and metrics for this model and data. Calls the model on two examples, unless it tells what it gives.
+def goal(
+    model: keras.Model,
+    data: Data,
+    words: Mapping[str, Any],
+    objectives: Iterable[str] = (),
+    answers: Answers | None = None,
+) -> Goal:
+    """Return loss and metrics for this model and data.
 
-    Classification: (n, classes) or, for two classes, (n, 1); logits or probabilities. Several labels: (n, labels).
-    Regression: (n, 1) or (n,). The metrics are those of the task, of the words, and those that `objectives` names, with
-    `val_` or without. Raises ValueError for any other output, and for words that don't fit the task.
+    Calls the model on two examples, unless it tells what it gives, or `answers` do. Classification: (n, classes) or,
+    for two classes, (n, 1); logits or probabilities. Several labels: (n, labels). Regression: (n, 1) or (n,). The
+    metrics are those of the task, of the words, and those that `objectives` names, with `val_` or without. Raises
+    ValueError for any other output, and for words that don't fit the task.
     """
-    outputs = _two_outputs(model, data)
-    answers = _answers(model, outputs, data, words)
+    answers = answers or _answers(model, _two_outputs(model, data), data, words)
     asked = [name.removeprefix("val_") for name in objectives]
     names = [*BY_TASK[data.task], *words["metrics"], *(name for name in asked if _is_metric(name))]
     columns = answers.form == "columns" and data.task == "classification"
     encode: Encode = (lambda labels: tf.one_hot(labels, answers.classes)) if columns else _as_it_is
-    return Goal(loss(words, answers), chosen(names, answers), encode, answers, outputs)
+    return Goal(loss(words, answers), chosen(names, answers), encode, answers)
 
 
 def _two_outputs(model: keras.Model, data: Data) -> Any:
@@ -87,17 +94,16 @@ def _as_it_is(labels: Any) -> Any:
     return labels
 
 
-def plain(model: keras.Model, aim: Goal) -> bool:
-    """Take out of the compiled model what only we know, so that Keras alone can load what is saved.
-
-    Return whether there was something.
-    """
-    loss = aim.loss if _is_kerass(aim.loss) else None
-    metrics = [metric for metric in aim.metrics if _is_kerass(metric)]
-    if loss is not None and len(metrics) == len(aim.metrics):
-        return False
-    model.compile(model.optimizer, loss=loss, metrics=metrics)
-    return True
+@contextmanager
+def plain(model: keras.Model, aim: Goal) -> Iterator[None]:
+    """While a model is saved, leave out of what it is compiled with what only we know: Keras alone can load it."""
+    config = model.get_compile_config()
+    if not _is_kerass(aim.loss):
+        config["loss"] = None
+    if not all(map(_is_kerass, aim.metrics)):
+        config["metrics"] = keras.saving.serialize_keras_object([one for one in aim.metrics if _is_kerass(one)])
+    with patch.object(model, "get_compile_config", lambda: config):
+        yield
 
 
 def _is_kerass(thing: Any) -> bool:
@@ -116,8 +122,8 @@ def _ends_in_sigmoid(model: keras.Model) -> bool:
     return getattr(layer, "activation", None) is keras.activations.sigmoid
 
 
-def make_state(model: keras.Model, data: Data, aim: Goal, trained: Sequence[keras.Variable]) -> None:
-    """Make every variable now, also those of metrics and of the optimizer, which will update the `trained` ones.
+def make_state(model: keras.Model, data: Data, aim: Goal) -> None:
+    """Make every variable of a compiled model now, also those of its metrics.
 
     `tf.function` traces twice when its first trace makes some.
     """
@@ -126,9 +132,8 @@ def make_state(model: keras.Model, data: Data, aim: Goal, trained: Sequence[kera
         model.test_step((x, y))
     else:
         # All of it that makes variables.
-        model.compute_metrics(x, y, aim.outputs)
+        model.compute_metrics(x, y, _two_outputs(model, data))
     model.reset_metrics()
-    model.optimizer.build(trained)
 
 
 def describe(model: keras.Model, words: Mapping[str, Any]) -> str:

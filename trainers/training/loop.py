@@ -17,12 +17,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainers import runtime
 from trainers.data import Data
 from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.one_vector import OneVector
 from trainers.training.order import order
-from trainers.training.scalars import Scalar, arguments, bound
+from trainers.training.scalars import Place, arguments, bound, scalars_in
 
 VALIDATION_BATCH_BYTES = 16 * 2**20
 SLICE_SECONDS = 1.0
@@ -34,8 +35,8 @@ NUMBER, NUMBERS = tf.TensorSpec((), tf.int32), tf.TensorSpec((None,), tf.float32
 class Epochs(ABC):
     """Epochs of one compiled model; everything that holds state must exist already (`compiling.make_state`).
 
-    What trials of one structure differ in are arguments of the programs: batch size, order, learning rates, `scalars`
-    and the examples' weights; `weighted` says whether there are some.
+    What trials of one structure differ in are arguments of the programs: batch size, order, learning rates, the numbers
+    that stand at `places`, and the examples' weights; `weighted` says whether there are some.
     """
 
     def __init__(
@@ -44,22 +45,22 @@ class Epochs(ABC):
         data: Data,
         augmentation: Sequence[keras.layers.Layer],
         encode: Encode,
-        scalars: Sequence[Scalar] = (),
+        places: Sequence[Place] = (),
         weighted: bool = False,
         vector: OneVector | None = None,
         jit_compile: bool = False,
     ) -> None:
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
-        self.scalars, self.weighted, self.vector, self.jit_compile = scalars, weighted, vector, jit_compile
+        self.places, self.weighted, self.vector, self.jit_compile = places, weighted, vector, jit_compile
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
         self._train: Any = None  # the programs, which the first trial needs
         self._validate: Any = None
 
-    def begin(self, batch_size: int, seed: int, weights: Any = None) -> None:
-        """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`."""
+    def begin(self, batch_size: int, seed: int, weights: Any = None, places: Sequence[Place] | None = None) -> None:
+        """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`; its places."""
         self.batch_size, self.seed, self.measured = batch_size, seed, True
-        self.values = tf.constant(arguments(self.scalars))
+        self.values = tf.constant(arguments(self.places if places is None else places))
         self._begin(weights)
         if self._train is None:
             self._compile()
@@ -116,7 +117,8 @@ class Epochs(ABC):
             train_step((x, y, *weight))
             return number + 1
 
-        with bound(self.scalars, values), nullcontext() if self.vector is None else self.vector.updated():
+        vector = nullcontext() if self.vector is None else self.vector.updated()
+        with runtime.short_stacks(), bound(self.places, values), vector:
             tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
         return self.model.get_metrics_result()
 
@@ -130,7 +132,7 @@ class Epochs(ABC):
             return number + 1
 
         self.model.reset_metrics()
-        with bound(self.scalars, values):
+        with runtime.short_stacks(), bound(self.places, values):
             if isinstance(steps, int) and steps == 1:  # a loop takes its time to trace
                 step(0)
             else:
@@ -148,7 +150,7 @@ class Epochs(ABC):
 
     @property
     def _values_spec(self) -> Any:
-        return tf.TensorSpec((len(self.scalars), 2), tf.float32)
+        return tf.TensorSpec((len(scalars_in(self.places)), 2), tf.float32)
 
 
 @lru_cache(maxsize=1)

@@ -74,11 +74,15 @@ def _bytes(trained: Trained) -> float:
 
 
 def _prediction(trained: Trained) -> Any:
-    """Return the model's prediction for one example as one program."""
-    x = trained.data.x_validation
-    signature = tf.TensorSpec((1, *x.shape[1:]), x.dtype)
-    function = tf.function(lambda example: trained.model(example, training=False), autograph=False)
-    return function.get_concrete_function(signature)
+    """Return the model's prediction for one example as one program, in which every size is known."""
+    x, model = trained.data.x_validation, trained.model
+    values = [(variable, tf.identity(variable.value)) for variable in model.variables]
+
+    def predict(example: Any) -> Any:
+        with keras.StatelessScope(state_mapping=values):
+            return model(example, training=False)
+
+    return tf.function(predict, autograph=False).get_concrete_function(tf.TensorSpec((1, *x.shape[1:]), x.dtype))
 
 
 MEASURES: dict[str, Callable[[Trained], float]] = {

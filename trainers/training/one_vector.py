@@ -28,13 +28,18 @@ depends on how long a variable is."""
 class OneVector:
     """The weights of a model as one variable, float32 (weights,), for the time of an epoch.
 
-    The optimizer must be built on `variable`.
+    The optimizer must be built on `variable`; `sizes` are those of its parts, int32 (variables,).
     """
 
     def __init__(self, model: keras.Model) -> None:
         self.optimizer, self.weights = model.optimizer, list(model.trainable_variables)
-        self.sizes = [_size(weight) for weight in self.weights]
-        self.variable = keras.Variable(tf.zeros(sum(self.sizes)), name="weights")
+
+    def build(self) -> None:
+        """Make `sizes` and `variable`."""
+        sizes = np.asarray([_size(weight) for weight in self.weights], np.int32)
+        # From functions: a variable of open size can't tell Keras its own shape.
+        self.sizes = keras.Variable(lambda shape, dtype: sizes, sizes.shape, "int32", trainable=False, name="sizes")
+        self.variable = keras.Variable("zeros", (int(sizes.sum()),), name="weights")
 
     @contextmanager
     def updated(self) -> Iterator[None]:
@@ -53,13 +58,14 @@ class OneVector:
 
     def _parts(self, vector: keras.Variable) -> list[Any]:
         """Return what a vector holds for each weight, in the weight's shape."""
-        parts = tf.split(vector.value, self.sizes)
-        return [tf.reshape(part, weight.shape) for part, weight in zip(parts, self.weights, strict=True)]
+        parts = tf.split(vector.value, self.sizes.value, num=len(self.weights))
+        return [tf.reshape(part, _shape(weight)) for part, weight in zip(parts, self.weights, strict=True)]
 
     def optimizer_of_variables(self) -> keras.optimizers.Optimizer:
         """Return the optimizer as it would be without the vector, built on the model's weights, in the same state."""
         mine, theirs = self.optimizer, type(self.optimizer).from_config(self.optimizer.get_config())
-        theirs.build(self.weights)
+        with tf.variable_creator_scope(_of_any_shape):
+            theirs.build(self.weights)
         for name, value in vars(mine).items():
             if isinstance(value, keras.Variable):
                 getattr(theirs, name).assign(value)
@@ -76,7 +82,7 @@ class OneVector:
 def one_vector(model: keras.Model) -> OneVector | None:
     """Return the vector of a compiled model, if it and its optimizer allow for one."""
     optimizer, weights = model.optimizer, model.trainable_variables
-    if type(optimizer) not in [getattr(keras.optimizers, name) for name in BY_NUMBER]:
+    if not is_by_number(optimizer):
         return None
     by_variable = (optimizer.use_ema, optimizer.clipnorm, optimizer.global_clipnorm)
     if any(by_variable) or overrides(model, "train_step"):
@@ -89,8 +95,23 @@ def one_vector(model: keras.Model) -> OneVector | None:
     return OneVector(model) if len(weights) > 1 and sum(map(_size, weights)) <= MOST else None
 
 
+def is_by_number(optimizer: keras.optimizers.Optimizer) -> bool:
+    """Tell whether an optimizer is one of Keras' that treat every number by itself."""
+    return type(optimizer) in [getattr(keras.optimizers, name) for name in BY_NUMBER]
+
+
+def _of_any_shape(make: Any, **named: Any) -> Any:
+    """Make a variable that tells neither its shape nor its name: TensorFlow makes a kernel for each new one."""
+    return make(**{**named, "shape": tf.TensorShape(None), "name": None})
+
+
 def _flat(tensors: Iterable[Any]) -> Any:
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+
+
+def _shape(weight: Any) -> Any:
+    """Return a weight's shape: as a tensor where a program leaves it open."""
+    return weight.shape if weight.value.shape.is_fully_defined() else tf.shape(weight.value)
 
 
 def _size(variable: Any) -> int:

@@ -1,15 +1,15 @@
 """Which compiled programs does a trial train with: those of a trial of the same structure, or new ones?
 
-A worker keeps the programs of its last structures. A trial whose structure is known copies its own initial weights and
-random states into the variables of the kept model, and hands over its numbers as arguments. What differs in anything
-that could be part of a graph is another structure; see `structure_of`.
+A worker keeps the programs of its last structures. A trial whose structure is known takes over the variables that the
+program works on, with its own initial weights and random states in them, and hands over its numbers as arguments. What
+differs in anything that could be part of a graph is another structure; see `structure_of`.
 """
 
 from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,23 +18,34 @@ from typing import Any
 from unittest.mock import patch
 
 import keras
+import tensorflow as tf
 
 from trainers.data import Data
-from trainers.training.compiling import Goal
+from trainers.training.compiling import Goal, plain
 from trainers.training.layers_of import PENALIZED, is_keras, is_plain, layers_of
 from trainers.training.loop import Epochs
+from trainers.training.one_vector import MOST as MOST_WEIGHTS
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Place, Scalar, places
+from trainers.training.widths import Widths, widths
 
-MOST = 8  # structures whose programs are kept
+MOST = 24  # structures whose programs are kept
+KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
 MOST_BYTES = 2**28  # of their weights and optimizers; the newest is kept in any case
-COLLECTED_BYTES = 2**24  # of weights that aren't left to the next round of the garbage collection
 
 NO_PART_OF_A_PROGRAM = (
     *("learning_rate", "schedule", "schedule_by", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema"),
     *("optimizer", "batch_size", "label_smoothing", "class_weight", "augment", "preprocessing", "callbacks"),
 )
 """Words that programs take as arguments, or that the objects which are looked at anyway tell of."""
+
+ONCE = ("seed", "learning_rate")
+UNTOLD = (*ONCE, "shape", "build_config")
+"""Names in configurations that don't count; where widths are open, neither do shapes, which follow from them."""
+
+
+OF_AN_UNBUILT_OPTIMIZER = 2
+"""So many variables every optimizer has before it is built: iterations and learning rate."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,13 @@ class Parts:
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     augmentation: Sequence[keras.layers.Layer]
-    places: Sequence[Place]
+    numbers: Sequence[Place]
+    widths: Widths
+
+    @property
+    def places(self) -> list[Place]:
+        """Return where a program has something that stands for the numbers of any trial."""
+        return [*self.widths.places, *self.numbers]
 
     @property
     def start(self) -> list[Any]:
@@ -53,63 +70,90 @@ class Parts:
 
 
 @dataclass(frozen=True)
-class Program:
-    """A model compiled for training, and what it takes to begin again with another trial of its structure."""
+class Trial:
+    """A trial's model, compiled, and what it is trained with."""
 
     parts: Parts
     aim: Goal
-    loss: Sequence[Place]
-    epochs: Epochs
-    fresh: Sequence[Any]  # the optimizer's variables before the first step
-    vector: OneVector | None = None
+    vector: OneVector | None
 
     @property
     def model(self) -> keras.Model:
-        """The model whose variables are trained."""
+        """The model that is trained."""
         return self.parts.model
 
     @property
     def places(self) -> list[Place]:
-        """The places of all its scalars."""
-        return [*self.parts.places, *self.loss]
+        """The places of all numbers that a program takes as arguments, and of all widths."""
+        return [*self.parts.places, *loss_places(self.aim.loss)]
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """Every variable that the rest of the training depends on, by a name that the next process will give too."""
+        groups = {
+            "model": self.model.variables,
+            "optimizer": self.model.optimizer.variables,
+            "augmentation": [variable for layer in self.parts.augmentation for variable in layer.variables],
+        }
+        return {f"{group}.{i}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
+
+    def build_optimizer(self) -> None:
+        """Make the optimizer's variables."""
+        if self.vector is not None:
+            self.vector.build()
+        self.model.optimizer.build(self.model.trainable_variables if self.vector is None else [self.vector.variable])
+
+    @property
+    def built(self) -> list[Any]:
+        """The variables that `build_optimizer` makes, in its order."""
+        vector = [] if self.vector is None else [self.vector.sizes, self.vector.variable]
+        return [*vector, *self.model.optimizer.variables[OF_AN_UNBUILT_OPTIMIZER:]]
+
+    @contextmanager
+    def saved(self) -> Iterator[None]:
+        """While the model is saved, let it be what anybody's is: known to Keras, and with a usual optimizer."""
+        optimizer = self.model.optimizer if self.vector is None else self.vector.optimizer_of_variables()
+        with patch.object(self.model, "optimizer", optimizer), plain(self.model, self.aim):
+            yield
+
+
+@dataclass(frozen=True)
+class Program:
+    """Compiled epochs, and the trial that they were made for: all others of its structure take over its variables."""
+
+    first: Trial
+    epochs: Epochs
 
     @property
     def bytes(self) -> int:
         """Return how much its variables take."""
-        return _bytes([*self.parts.start, *self.model.optimizer.variables])
+        variables = [*self.first.parts.start, *self.first.model.optimizer.variables]
+        return sum(variable.value.dtype.size * int(tf.size(variable.value)) for variable in variables)
 
-    def take(self, parts: Parts, label_smoothing: float) -> None:
-        """Begin anew as the trial that `parts` is made of."""
-        for mine, theirs in zip(self.parts.start, parts.start, strict=True):
-            mine.assign(theirs.value)
-        for variable, value in zip(self.model.optimizer.variables, self.fresh, strict=True):
-            variable.assign(value)
-        for place, other in zip(self.parts.places, parts.places, strict=True):
-            place.take(other)
-        for place in self.loss:
-            place.plain = place.scalars[0].number = label_smoothing
-            self.aim.loss.label_smoothing = label_smoothing  # what is saved
-        self.model.stop_training = False
-        self.loosen()
+    def lend(self, trial: Trial) -> None:
+        """Let a trial have the variables that the program works on; they take the values that the trial begins with."""
+        mine, theirs = (
+            [*one.parts.start, *one.parts.optimizer.variables[:OF_AN_UNBUILT_OPTIMIZER]] for one in (self.first, trial)
+        )
+        for lent, taken in zip(mine, theirs, strict=True):
+            lent.value.assign(taken.value)
+            taken._initialize(lent.value)  # what its constructor does with a variable that it is given
+        with made_of(variable.value for variable in self.first.built):
+            trial.build_optimizer()
 
-    def loosen(self) -> None:
-        """Make ready for training."""
-        for place in self.places:
-            place.loosen()
 
-    def fasten(self) -> None:
-        """Make the model what anybody's Keras model is, with the numbers of its trial."""
-        for place in self.places:
-            place.fasten()
+@contextmanager
+def made_of(variables: Iterable[tf.Variable]) -> Iterator[None]:
+    """Whoever makes a variable inside gets the next of these, with the value that it was to begin with."""
+    given = iter(variables)
 
-    @contextmanager
-    def saved(self) -> Iterator[None]:
-        """While the fastened model is saved, let its optimizer be what anybody's is, too."""
-        if self.vector is None:
-            yield
-        else:
-            with patch.object(self.model, "optimizer", self.vector.optimizer_of_variables()):
-                yield
+    def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
+        variable = next(given)
+        variable.assign(initial_value() if callable(initial_value) else initial_value)
+        return variable
+
+    with tf.variable_creator_scope(next_one):
+        yield
 
 
 @dataclass
@@ -119,6 +163,7 @@ class Programs:
     kept: OrderedDict[str, Program] = field(default_factory=OrderedDict)
     garbage: bool = False  # whether there is enough of it that it should be collected now
     random: bool = False  # whether anything has drawn from `tf.random`
+    trials: int = 0
 
     @property
     def may_keep_kernels(self) -> bool:
@@ -126,7 +171,7 @@ class Programs:
 
         Those of programs that were let go must go with them, and those that draw random numbers must begin anew.
         """
-        return not self.garbage and not self.random
+        return not self.garbage and not self.random and (self.trials + 1) % KERNELS_KEPT > 0
 
     def draw(self) -> None:
         """Note that something has drawn from `tf.random`."""
@@ -137,9 +182,7 @@ class Programs:
         if structure is None or structure not in self.kept:
             return None
         self.kept.move_to_end(structure)
-        program = self.kept[structure]
-        self.garbage |= program.bytes > COLLECTED_BYTES  # the weights that the trial begins with are copied
-        return program
+        return self.kept[structure]
 
     def keep(self, structure: str | None, program: Program) -> None:
         """Keep a new program. If there are too many, let go of half of them: each time, garbage is to be collected."""
@@ -172,15 +215,11 @@ def parts(
     optimizer: keras.optimizers.Optimizer,
     augmentation: Sequence[keras.layers.Layer],
 ) -> Parts:
-    """Return the parts of a trial with the places of their scalars."""
+    """Return the parts of a trial with the places of what may differ in a program."""
     layers = list(layers_of(model))
     penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in PENALIZED]
-    return Parts(model, optimizer, augmentation, places([*layers, *penalties, optimizer, *augmentation]))
-
-
-def scalars_in(found: Sequence[Place]) -> list[Scalar]:
-    """Return the scalars of these places, in their order."""
-    return [scalar for place in found for scalar in place.scalars]
+    numbers = places([*layers, *penalties, optimizer, *augmentation])
+    return Parts(model, optimizer, augmentation, numbers, widths(model, optimizer))
 
 
 def loss_places(loss: Any) -> list[Place]:
@@ -207,10 +246,12 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
     finally:
         for place in made.places:
             place.fasten()
+    shape = made.widths.shape
     told = [
-        _told(configs),
+        _told(configs, UNTOLD if made.widths.places else ONCE),
         [type(made.optimizer).__qualname__, *(type(layer).__qualname__ for layer in made.augmentation)],
-        [(variable.path, variable.shape, variable.dtype, variable.trainable) for variable in made.start],
+        [(variable.path, shape(variable), variable.dtype, variable.trainable) for variable in made.start],
+        made.model.count_params() <= MOST_WEIGHTS,  # whether they are updated as one vector
         [(type(place.owner).__name__, place.attribute, len(place.scalars)) for place in made.places],
         {name: value for name, value in words.items() if name not in NO_PART_OF_A_PROGRAM},
         None if all(is_keras(layer) for layer in made.augmentation) else words["augment"],
@@ -223,16 +264,12 @@ def _number(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else repr(value)
 
 
-def _told(config: Any) -> Any:
-    """Return a configuration without what is over once the variables are made."""
+def _told(config: Any, untold: Sequence[str]) -> Any:
+    """Return a configuration without what is over once the variables are made, and without the names in `untold`."""
     if isinstance(config, Mapping):
         return {
-            str(name): _told(value)
+            str(name): _told(value, untold)
             for name, value in config.items()
-            if name not in ("seed", "learning_rate") and not str(name).endswith("_initializer")
+            if name not in untold and not str(name).endswith("_initializer")
         }
-    return [_told(one) for one in config] if isinstance(config, list | tuple) else config
-
-
-def _bytes(variables: Sequence[Any]) -> int:
-    return sum(variable.value.dtype.size * variable.value.shape.num_elements() for variable in variables)
+    return [_told(one, untold) for one in config] if isinstance(config, list | tuple) else config

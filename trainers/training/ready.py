@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from trainers import runtime
 from trainers.contract import Run
@@ -17,30 +16,32 @@ from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.callbacks import watched
 from trainers.training.compiling import goal, make_state
 from trainers.training.loop import CompiledEpochs
+from trainers.training.metrics import Answers
 from trainers.training.one_vector import one_vector
 from trainers.training.optimizer import optimizer
-from trainers.training.programs import Parts, Program, Programs, loss_places, parts, scalars_in, structure_of
+from trainers.training.programs import Parts, Program, Programs, Trial, parts, structure_of
 from trainers.training.streaming import StreamedEpochs
+from trainers.training.widths import of_any_size, release
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
 
 
 def ready(
     build: Build, params: Mapping[str, Any], words: Mapping[str, Any], run: Run, weighted: bool, known: Programs
-) -> Program:
-    """Return a program that is ready to train this trial from its start."""
+) -> tuple[Trial, Program]:
+    """Return a trial at its start, and the program that is ready to train it."""
     data, objectives = run.data, (*run.objectives, *run.constraints, *watched(words))
-    streamed = not fits_on_device(data)
     made = parts_of(build, params, words, data, run.seed, known.garbage, known.may_keep_kernels)
-    known.garbage = False
+    known.garbage, known.trials = False, known.trials + 1
     structure = structure_of(made, words, objectives, weighted)
     program = known.find(structure)
+    trial = compiled(made, words, data, objectives, None if program is None else program.first.aim.answers)
     if program is None:
-        program = compiled(made, words, data, objectives, weighted, streamed)
+        program = programmed(trial, words, data, weighted, streamed=not fits_on_device(data))
         known.keep(structure, program)
     else:
-        program.take(made, words["label_smoothing"])
-    return program
+        program.lend(trial)
+    return trial, program
 
 
 def parts_of(
@@ -64,22 +65,27 @@ def parts_of(
 
 
 def compiled(
-    made: Parts, words: Mapping[str, Any], data: Data, objectives: Sequence[str], weighted: bool, streamed: bool
-) -> Program:
-    """Return a new program, ready to train the trial that its parts were made for."""
+    made: Parts, words: Mapping[str, Any], data: Data, objectives: Sequence[str], answers: Answers | None = None
+) -> Trial:
+    """Return the trial that these parts make; `answers` are the model's, if they are known."""
     model = made.model
-    aim = goal(model, data, words, objectives)
+    aim = goal(model, data, words, objectives, answers)
     model.compile(made.optimizer, loss=aim.loss, metrics=aim.metrics)
-    vector = one_vector(model)
-    make_state(model, data, aim, model.trainable_variables if vector is None else [vector.variable])
-    loss = loss_places(aim.loss)
+    return Trial(made, aim, one_vector(model))
+
+
+def programmed(trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool) -> Program:
+    """Return a new program, ready to train the trial that it is made for."""
+    model, widths = trial.model, trial.parts.widths
+    for variable in trial.parts.start:
+        release(variable, widths.shape(variable))
+    make_state(model, data, trial.aim)
+    with of_any_size() if widths.places else nullcontext():
+        trial.build_optimizer()
+    augmentation, encode, places = trial.parts.augmentation, trial.aim.encode, trial.places
     kind = StreamedEpochs if streamed else CompiledEpochs
-    scalars, jit_compile = scalars_in([*made.places, *loss]), words["jit_compile"]
-    epochs = kind(model, data, made.augmentation, aim.encode, scalars, weighted, vector, jit_compile)
-    fresh = [tf.identity(variable.value) for variable in model.optimizer.variables]
-    program = Program(made, aim, loss, epochs, fresh, vector)
-    program.loosen()
-    return program
+    epochs = kind(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
+    return Program(trial, epochs)
 
 
 def fits_on_device(data: Data) -> bool:

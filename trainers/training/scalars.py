@@ -119,7 +119,7 @@ numbers.Real.register(Scalar)  # a rate that is no number must be a tensor to Te
 
 @dataclass
 class Place:
-    """An attribute that held a number, or several, and now holds their scalars."""
+    """An attribute with a number, or several, and the scalars that stand for them in a program."""
 
     owner: Any
     attribute: str
@@ -138,12 +138,6 @@ class Place:
         """Put the numbers back."""
         self._put(self.plain)
 
-    def take(self, other: Place) -> None:
-        """Take over the numbers of the same place in another trial's objects."""
-        self.plain = other.plain
-        for mine, theirs in zip(self.scalars, other.scalars, strict=True):
-            mine.number = theirs.number
-
     def _fill(self, given: Sequence[Any]) -> None:
         rest = iter(given)
         several = isinstance(self.plain, tuple | list)
@@ -157,7 +151,7 @@ class Place:
 
 
 def places(owners: Iterable[Any]) -> list[Place]:
-    """Return every attribute of these Keras objects that can be a scalar, in a fixed order."""
+    """Return every attribute of these Keras objects that scalars can stand for, in a fixed order."""
     found = []
     for owner in {id(owner): owner for owner in owners}.values():
         for attribute in _attributes(owner):
@@ -177,19 +171,29 @@ def _attributes(owner: Any) -> tuple[str, ...]:
     return own + OF_EVERY_OPTIMIZER if own and isinstance(owner, keras.optimizers.Optimizer) else own
 
 
-def arguments(scalars: Sequence[Scalar]) -> Any:
-    """Return what a program takes for its scalars: float32, (number of scalars, 2)."""
-    return np.asarray([scalar.pair for scalar in scalars], np.float32).reshape(-1, 2)
+def arguments(places: Iterable[Place]) -> Any:
+    """Return what a program takes for the scalars of these places: float32, (number of scalars, 2)."""
+    return np.asarray([scalar.pair for scalar in scalars_in(places)], np.float32).reshape(-1, 2)
+
+
+def scalars_in(places: Iterable[Place]) -> list[Scalar]:
+    """Return the scalars of these places, in their order."""
+    return [scalar for place in places for scalar in place.scalars]
 
 
 @contextmanager
-def bound(scalars: Sequence[Scalar], values: Any) -> Iterator[None]:
-    """While a graph is traced, let the scalars stand for the rows of the tensor `values`, float32 (n, 2)."""
+def bound(places: Sequence[Place], values: Any) -> Iterator[None]:
+    """While a graph is traced, put scalars in their places, which stand for the rows of `values`, float32 (n, 2)."""
+    scalars = scalars_in(places)
     rows = [tf.unstack(row) for row in tf.unstack(values, num=len(scalars))]
     for scalar, tensors in zip(scalars, rows, strict=True):
         scalar.tensors = tensors
+    for place in places:
+        place.loosen()
     try:
         yield
     finally:
+        for place in places:
+            place.fasten()
         for scalar in scalars:
             scalar.tensors = None

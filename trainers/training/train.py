@@ -19,11 +19,12 @@ from trainers.data import Data
 from trainers.export import exported
 from trainers.training import callbacks, checkpoint, schedules
 from trainers.training.averaging import average, averaged
-from trainers.training.compiling import describe, plain
+from trainers.training.compiling import describe
 from trainers.training.example_weights import example_weights
+from trainers.training.loop import Epochs
 from trainers.training.measures import measured
-from trainers.training.programs import Program, Programs, programs
-from trainers.training.ready import Build, compiled, parts_of, ready
+from trainers.training.programs import Trial, programs
+from trainers.training.ready import Build, compiled, parts_of, programmed, ready
 from trainers.words.metrics import BEFORE_TRAINING
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
@@ -42,20 +43,20 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     weights = example_weights(words, data)
     known = programs(data)
     with runtime.draws_told(known.draw):
-        program = ready(build, params, words, run, weights is not None, known)
+        trial, program = ready(build, params, words, run, weights is not None, known)
         try:
-            costs = _tell_costs(program, run)
-            metrics = _train(program, words, weights, run, costs)
+            costs = _tell_costs(trial.model, run)
+            metrics = _train(trial, program.epochs, words, weights, run, costs)
         except TrialOver:
             raise
         except BaseException:
             known.forget(program)  # whatever state it is in
             raise
-    run.keep(partial(_save, program, data, known))
+    run.keep(partial(_save, trial, data))
     return metrics
 
 
-def _tell_costs(program: Program, run: Run) -> dict[str, float]:
+def _tell_costs(model: keras.Model, run: Run) -> dict[str, float]:
     """Tell and return what the model costs, as far as the file constrains it.
 
     Raises TrialOver (from `run`) if it is too much.
@@ -63,24 +64,22 @@ def _tell_costs(program: Program, run: Run) -> dict[str, float]:
     known = {*run.constraints} & {*BEFORE_TRAINING}
     if not known:
         return {}
-    program.fasten()
-    costs = measured(known, program.model, run.data, ())
+    costs = measured(known, model, run.data, ())
     run.cost(**costs)
-    program.loosen()
     return costs
 
 
 def _train(
-    program: Program, words: Mapping[str, Any], weights: Any, run: Run, costs: dict[str, float]
+    trial: Trial, epochs: Epochs, words: Mapping[str, Any], weights: Any, run: Run, costs: dict[str, float]
 ) -> dict[str, float]:
-    """Train the model of a program that has taken over the trial's start."""
-    model, epochs = program.model, program.epochs
-    epochs.begin(words["batch_size"], run.seed, weights)
+    """Train a trial from its start, or from its newest checkpoint."""
+    model = trial.model
+    epochs.begin(words["batch_size"], run.seed, weights, trial.places)
     rates = schedules.values(words, epochs.steps * run.epochs, epochs.steps)
     model.optimizer.learning_rate.assign(words["learning_rate"])
 
     # 2. Where an earlier process left off.
-    variables = _variables(program)
+    variables = trial.variables
     state = checkpoint.load(run.folder)
     done, metrics = _restore(variables, state)
     made = callbacks.callbacks(words, run, done)
@@ -118,18 +117,15 @@ def _train(
         average(model)
 
     # 4. The result.
-    program.fasten()
     asked = {*run.objectives, *run.constraints} - costs.keys()
     at_the_end = measured(asked, model, run.data, seconds or [metrics["seconds"]])
     return callbacks.result(made, metrics) | costs | at_the_end
 
 
-def _save(program: Program, data: Data, known: Programs, path: Path) -> None:
+def _save(trial: Trial, data: Data, path: Path) -> None:
     """Save the trained model as one that takes raw values and needs nothing but Keras."""
-    if plain(program.model, program.aim):
-        known.forget(program)
-    with program.saved():
-        exported(program.model, data).save(path)
+    with trial.saved():
+        exported(trial.model, data).save(path)
 
 
 @dataclass(frozen=True)
@@ -144,18 +140,9 @@ def preview(build: Build, params: Mapping[str, Any], data: Data, objectives: Seq
     """Build and compile a model without training it. Raises whatever `build` raises."""
     words = read(OPTIONS, params)
     made = parts_of(build, params, words, data, seed=0)
-    compiled(made, words, data, objectives, example_weights(words, data) is not None, streamed=False)
+    trial = compiled(made, words, data, objectives)
+    programmed(trial, words, data, example_weights(words, data) is not None, streamed=False)
     return Preview(made.model.count_params(), describe(made.model, words))
-
-
-def _variables(program: Program) -> dict[str, Any]:
-    """Return every variable that the rest of the training depends on, by a name that the next process will give too."""
-    groups = {
-        "model": program.model.variables,
-        "optimizer": program.model.optimizer.variables,
-        "augmentation": [variable for layer in program.parts.augmentation for variable in layer.variables],
-    }
-    return {f"{group}.{i}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
 
 
 def _state(
