@@ -137,7 +137,9 @@ def _libraries() -> frozenset[str]:
     ours = Path(__file__).parents[1]
     roots = tuple(f"{root}{os.sep}" for root in (sys.base_prefix, sys.prefix, *(ours / name for name in _PACKAGES)))
     files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
-    return frozenset(file for file in files if file.startswith(roots))
+    # TensorFlow takes the innermost three frames off what is left: its own, in these two.
+    innermost = ("framework/ops.py", "util/tf_stack.py")
+    return frozenset(file for file in files if file.startswith(roots) and not file.endswith(innermost))
 
 
 @contextmanager

@@ -212,3 +212,28 @@ def test_bytes_are_kept_exactly_where_a_gpu_cant_gather_them(monkeypatch: pytest
         assert loop.on_device(data)[0].dtype == ("float16" if devices else "uint8")
     assert results[0] == results[1]
     loop.on_device.cache_clear()
+
+
+def test_operations_remember_the_lines_of_a_users_own_files_alone() -> None:
+    class Doubled(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return tf.multiply(inputs, 2.0, name="doubled")
+
+    data = few_tumours()
+    inputs = keras.Input(data.input_shape)
+    model = keras.Model(inputs, keras.layers.Dense(2)(Doubled()(inputs)))
+    aim = compiling.goal(model, data, read(OPTIONS, {}))
+    model.compile("sgd", loss=aim.loss, metrics=aim.metrics)
+    compiling.make_state(model, data, aim)
+    model.optimizer.build(model.trainable_variables)
+    epochs = loop.CompiledEpochs(model, data, [], aim.encode)
+    epochs.begin(BATCH, seed=0)
+    epochs.validate()
+    (program,) = epochs._validate._list_all_concrete_functions()
+    frames = {
+        operation.name.rpartition("/")[2]: [frame.filename for frame in operation.traceback]
+        for operation in program.graph.get_operations()
+    }
+    assert __file__ in frames["doubled"]
+    libraries = [Path(module.__file__ or "").parent for module in (keras, loop)]
+    assert not [name for name in frames["doubled"] if any(map(Path(name).is_relative_to, libraries))]

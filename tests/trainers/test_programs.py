@@ -287,3 +287,36 @@ def test_a_build_that_draws_from_tf_random_draws_the_same_again(seed: int | None
         trained(build, {}, few_tumours(), tmp_path / str(number), seed=1, epochs=1)
     assert drawn[0] == drawn[1] == drawn[2]
     assert drawn[0][0] != drawn[0][1]
+
+
+def test_kernels_of_many_shapes_are_let_go_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_programs, "KERNELS_KEPT", 3)
+    programs.cache_clear()
+    cleared: list[int] = []
+    monkeypatch.setattr(pywrap_tfe, "TFE_ContextClearCaches", lambda handle: cleared.append(number))
+    for number in range(8):
+        trained(rows, {}, few_tumours(), tmp_path / str(number), seed=1, epochs=1)
+    assert {*cleared} == {2, 5}
+    assert len(programs(few_tumours()).kept) == 1
+
+
+def test_a_trial_takes_over_all_variables_of_its_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+
+    def readied(*arguments: Any) -> Any:
+        found.append(ready.ready(*arguments))
+        return found[-1]
+
+    programs.cache_clear()
+    monkeypatch.setattr(train, "ready", readied)
+    for seed in (1, 2):
+        trained(
+            rows, {"optimizer": "adam", "augment": {"gaussian_noise": 0.1}}, few_tumours(), tmp_path, seed, epochs=1
+        )
+    (first, program), (second, same) = found
+    assert program is same
+    assert first.model is not second.model
+    assert len(first.variables) == len(second.variables) > 6
+    for name, variable in second.variables.items():
+        assert variable is not first.variables[name]
+        assert variable.value is first.variables[name].value
