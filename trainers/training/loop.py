@@ -54,6 +54,7 @@ class Epochs(ABC):
         self.places, self.weighted, self.vector, self.jit_compile = places, weighted, vector, jit_compile
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
+        self.operations = 0  # of the programs, once they are traced
         self._train: Any = None  # the programs, which the first trial needs
         self._validate: Any = None
 
@@ -115,6 +116,7 @@ class Epochs(ABC):
             x, y = augmented(self.augmentation, x, self.encode(y))
             self.model.optimizer.learning_rate.assign(rates[number])
             train_step((x, y, *weight))
+            self._count()
             return number + 1
 
         vector = nullcontext() if self.vector is None else self.vector.updated()
@@ -129,6 +131,7 @@ class Epochs(ABC):
         def step(number: Any) -> Any:
             x, y = batch(number)
             test_step((x, self.encode(y)))
+            self._count()
             return number + 1
 
         self.model.reset_metrics()
@@ -140,6 +143,10 @@ class Epochs(ABC):
         metrics = self.model.get_metrics_result()
         self.model.reset_metrics()
         return metrics
+
+    def _count(self) -> None:
+        """Count the operations of the graph that is being traced."""
+        self.operations += len(tf.compat.v1.get_default_graph().get_operations())
 
     def _step(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return a step of the model, compiled by XLA if that is asked for: once for every size of a batch."""

@@ -29,9 +29,9 @@ from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Place, Scalar, places
 from trainers.training.widths import Widths, widths
 
-MOST = 24  # structures whose programs are kept
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
-MOST_BYTES = 2**28  # of their weights and optimizers; the newest is kept in any case
+MOST_BYTES = 2**28  # of the programs that are kept, with their variables; the newest is kept in any case
+OPERATION_BYTES = 20_000  # what TensorFlow and we keep for an operation of a program, as measured
 
 NO_PART_OF_A_PROGRAM = (
     *("learning_rate", "schedule", "schedule_by", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema"),
@@ -126,9 +126,10 @@ class Program:
 
     @property
     def bytes(self) -> int:
-        """Return how much its variables take."""
+        """Return about how much it takes in memory, once it has trained."""
         variables = [*self.first.parts.start, *self.first.model.optimizer.variables]
-        return sum(variable.value.dtype.size * int(tf.size(variable.value)) for variable in variables)
+        weights = sum(int(tf.size(variable.value)) * int(variable.value.dtype.size) for variable in variables)
+        return weights + OPERATION_BYTES * self.epochs.operations
 
     def lend(self, trial: Trial) -> None:
         """Let a trial have the variables that the program works on; they take the values that the trial begins with."""
@@ -190,13 +191,11 @@ class Programs:
             self.garbage = True
             return
         self.kept[structure] = program
-        if not self._have_room(MOST, MOST_BYTES):
-            while len(self.kept) > 1 and not self._have_room(MOST // 2, MOST_BYTES // 2):
-                self.kept.popitem(last=False)
+        taken = sum(kept.bytes for kept in self.kept.values())
+        if taken > MOST_BYTES:
+            while len(self.kept) > 1 and taken > MOST_BYTES // 2:
+                taken -= self.kept.popitem(last=False)[1].bytes
                 self.garbage = True
-
-    def _have_room(self, most: int, most_bytes: int) -> bool:
-        return len(self.kept) <= most and sum(kept.bytes for kept in self.kept.values()) <= most_bytes
 
     def forget(self, program: Program) -> None:
         """Don't keep a program whose training ended in an error."""
