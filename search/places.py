@@ -15,7 +15,7 @@ def make_private(state: Path) -> None:
     """Make what is missing of the state folder and its folders, closed to others; what is there keeps its modes."""
     # Below root's an account's server must be reached, so others may pass through, but see nothing.
     state.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-    for folder in ("logs", "models", "checkpoints", "artifacts", "processes"):
+    for folder in ("logs", "models", "checkpoints", "artifacts", "processes", "xla"):
         (state / folder).mkdir(mode=0o700, exist_ok=True)
 
 
@@ -55,6 +55,11 @@ def logs(state: Path, study: str) -> Path:
 def artifacts(state: Path) -> Path:
     """Return the folder that the dashboard serves artifacts from."""
     return state / "artifacts"
+
+
+def xla_programs(state: Path) -> Path:
+    """Return the folder of what XLA has compiled for a GPU."""
+    return state / "xla"
 
 
 def processes(state: Path) -> Path:

@@ -21,15 +21,22 @@ Failure = Literal["oom", "nan", "user"]
 
 log = logging.getLogger(__name__)
 
+XLA_KEPT_FOR = "GPU"
+"""The devices whose XLA programs are kept on disk. A CPU's aren't: loading one only warns of other processors."""
+
 _PACKAGES = ("search", "spaces", "trainers")
 
 
 @cache
-def prepare(threads: int | None = None, log_level: int = logging.WARNING) -> None:
+def prepare(threads: int | None = None, log_level: int = logging.WARNING, xla_programs: Path | None = None) -> None:
     """Import TensorFlow and Keras so that they are quiet, use `threads` threads, and take GPU memory only as needed.
 
-    Call it before anything imports Keras; environment variables that are already set are left alone.
+    What XLA compiles for a GPU (the word `jit_compile`) is kept in the folder `xla_programs` for later processes. Call
+    it before anything imports Keras; environment variables that are already set are left alone.
     """
+    if xla_programs is not None:
+        flags = f"--tf_xla_persistent_cache_directory='{xla_programs}'"
+        os.environ.setdefault("TF_XLA_FLAGS", f"{flags} --tf_xla_persistent_cache_device_types={XLA_KEPT_FOR}")
     # TensorFlow leaves oneDNN's kernels off where a processor lacks AVX-512; convolutions take half the time with them.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")

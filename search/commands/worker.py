@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from search import processes
+from search import places, processes
 from search.commands import arguments as common
 from search.errors import Interrupted
 from search.launcher import DONE
@@ -118,4 +118,5 @@ def _prepare(settings: Settings) -> None:
     from trainers import runtime
 
     threads = settings.environment.get("TF_NUM_INTRAOP_THREADS")
-    runtime.prepare(int(threads) if threads else None, logging.getLogger().level)
+    programs = places.xla_programs(settings.state.value)
+    runtime.prepare(int(threads) if threads else None, logging.getLogger().level, programs)

@@ -139,5 +139,5 @@ def test_the_folders_of_a_state_folder_that_is_there_already_are_closed_and_its_
     with processes.registered(tmp_path, "run"):
         modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()}
     assert modes.pop("logs") == "0o755"
-    assert modes == dict.fromkeys(["artifacts", "checkpoints", "models", "processes"], "0o700")
+    assert modes == dict.fromkeys(["artifacts", "checkpoints", "models", "processes", "xla"], "0o700")
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755

@@ -122,6 +122,14 @@ def test_an_optimizers_numbers_are_arguments_of_its_program(word: Any, tmp_path:
     compare(rows, first, second, few_tumours(), tmp_path)
 
 
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("ema", [None, {"momentum": 0.9}])
+def test_a_program_of_another_precision_is_used_again_too(precision: str, ema: Any, tmp_path: Path) -> None:
+    plain = {"precision": precision, "ema": ema, "batch_size": 40}
+    first, second = (plain | {"learning_rate": rate} for rate in (0.01, 0.02))
+    compare(images, first, second, few_digits(), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["contrast", "brightness"])
 def test_an_augmentations_strength_is_an_argument_of_its_program(name: str, tmp_path: Path) -> None:
     assert name in [word.name for word in AUGMENTATIONS]
@@ -325,3 +333,16 @@ def test_a_trial_takes_over_all_variables_of_its_program(tmp_path: Path, monkeyp
     for name, variable in second.variables.items():
         assert variable is not first.variables[name]
         assert variable.value is first.variables[name].value
+
+
+def test_a_saved_model_knows_nothing_of_ours_and_its_program_goes_on_knowing(tmp_path: Path) -> None:
+    params = {"metrics": ["f1"], "learning_rate": 0.01}
+    programs.cache_clear()
+    for seed in (1, 2):
+        reports, _ = trained(rows, params, few_tumours(), tmp_path / str(seed), seed=seed)
+        assert "val_f1" in reports[-1]
+        model = keras.saving.load_model(tmp_path / str(seed) / "model-0.keras")
+        assert "f1" not in str(model.get_compile_config()["metrics"])
+        assert model.loss is not None
+    (program,) = programs(few_tumours()).kept.values()
+    assert program.epochs._train.experimental_get_tracing_count() == 1

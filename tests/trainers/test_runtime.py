@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import commands
 import keras
 import numpy as np
 import pynvml
@@ -163,3 +165,24 @@ def test_a_trial_whose_process_was_killed_ends_like_an_undisturbed_one(tmp_path:
     assert epochs[0] <= 3
     for resumed, expected in zip(killed.losses, whole.losses[epochs[0] - 1 :], strict=True):
         assert resumed == pytest.approx(expected, rel=1e-6)
+
+
+XLA = """
+import sys
+from pathlib import Path
+from trainers import runtime
+runtime.XLA_KEPT_FOR = sys.argv[2]
+runtime.prepare(1, xla_programs=Path(sys.argv[1]))
+import tensorflow as tf
+tf.function(lambda x: x @ x + 1, jit_compile=True)(tf.ones((8, 8)))
+"""
+
+
+@pytest.mark.parametrize("kept", ["CPU", "GPU"])
+def test_what_xla_compiles_is_kept_for_later_processes_by_kind_of_device(kept: str, tmp_path: Path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    environment = {name: value for name, value in os.environ.items() if name != "TF_XLA_FLAGS"}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", XLA, str(folder), kept], cwd=commands.ROOT, env=environment, check=True)
+        assert len(list(folder.iterdir())) == (1 if kept == "CPU" else 0)  # there is no GPU

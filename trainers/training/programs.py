@@ -44,10 +44,6 @@ UNTOLD = (*ONCE, "shape", "build_config")
 """Names in configurations that don't count; where widths are open, neither do shapes, which follow from them."""
 
 
-OF_AN_UNBUILT_OPTIMIZER = 2
-"""So many variables every optimizer has before it is built: iterations and learning rate."""
-
-
 @dataclass(frozen=True)
 class Parts:
     """What a trial is made of before anything is compiled, as its seed makes it."""
@@ -76,6 +72,7 @@ class Trial:
     parts: Parts
     aim: Goal
     vector: OneVector | None
+    unbuilt: Sequence[keras.Variable]  # what the optimizer has before it is built
 
     @property
     def model(self) -> keras.Model:
@@ -103,12 +100,6 @@ class Trial:
             self.vector.build()
         self.model.optimizer.build(self.model.trainable_variables if self.vector is None else [self.vector.variable])
 
-    @property
-    def built(self) -> list[Any]:
-        """The variables that `build_optimizer` makes, in its order."""
-        vector = [] if self.vector is None else [self.vector.sizes, self.vector.variable]
-        return [*vector, *self.model.optimizer.variables[OF_AN_UNBUILT_OPTIMIZER:]]
-
     @contextmanager
     def saved(self) -> Iterator[None]:
         """While the model is saved, let it be what anybody's is: known to Keras, and with a usual optimizer."""
@@ -122,6 +113,7 @@ class Program:
     """Compiled epochs, and the trial that they were made for: all others of its structure take over its variables."""
 
     first: Trial
+    built: Sequence[tf.Variable]  # made when its optimizer was built, in their order
     epochs: Epochs
 
     @property
@@ -133,13 +125,11 @@ class Program:
 
     def lend(self, trial: Trial) -> None:
         """Let a trial have the variables that the program works on; they take the values that the trial begins with."""
-        mine, theirs = (
-            [*one.parts.start, *one.parts.optimizer.variables[:OF_AN_UNBUILT_OPTIMIZER]] for one in (self.first, trial)
-        )
+        mine, theirs = ([*one.parts.start, *one.unbuilt] for one in (self.first, trial))
         for lent, taken in zip(mine, theirs, strict=True):
             lent.value.assign(taken.value)
             taken._initialize(lent.value)  # what its constructor does with a variable that it is given
-        with made_of(variable.value for variable in self.first.built):
+        with made_of(self.built):
             trial.build_optimizer()
 
 
@@ -155,6 +145,19 @@ def made_of(variables: Iterable[tf.Variable]) -> Iterator[None]:
 
     with tf.variable_creator_scope(next_one):
         yield
+
+
+@contextmanager
+def noted() -> Iterator[list[tf.Variable]]:
+    """Give a list of the variables that are made inside, in their order."""
+    made: list[tf.Variable] = []
+
+    def note(make: Any, **named: Any) -> tf.Variable:
+        made.append(make(**named))
+        return made[-1]
+
+    with tf.variable_creator_scope(note):
+        yield made
 
 
 @dataclass

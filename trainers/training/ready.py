@@ -19,7 +19,7 @@ from trainers.training.loop import CompiledEpochs
 from trainers.training.metrics import Answers
 from trainers.training.one_vector import one_vector
 from trainers.training.optimizer import optimizer
-from trainers.training.programs import Parts, Program, Programs, Trial, parts, structure_of
+from trainers.training.programs import Parts, Program, Programs, Trial, noted, parts, structure_of
 from trainers.training.streaming import StreamedEpochs
 from trainers.training.widths import of_any_size, release
 
@@ -71,7 +71,7 @@ def compiled(
     model = made.model
     aim = goal(model, data, words, objectives, answers)
     model.compile(made.optimizer, loss=aim.loss, metrics=aim.metrics)
-    return Trial(made, aim, one_vector(model))
+    return Trial(made, aim, one_vector(model), tuple(model.optimizer.variables))
 
 
 def programmed(trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool) -> Program:
@@ -80,12 +80,12 @@ def programmed(trial: Trial, words: Mapping[str, Any], data: Data, weighted: boo
     for variable in trial.parts.start:
         release(variable, widths.shape(variable))
     make_state(model, data, trial.aim)
-    with of_any_size() if widths.places else nullcontext():
+    with noted() as built, of_any_size() if widths.places else nullcontext():
         trial.build_optimizer()
     augmentation, encode, places = trial.parts.augmentation, trial.aim.encode, trial.places
     kind = StreamedEpochs if streamed else CompiledEpochs
     epochs = kind(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
-    return Program(trial, epochs)
+    return Program(trial, built, epochs)
 
 
 def fits_on_device(data: Data) -> bool:
