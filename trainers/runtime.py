@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 XLA_KEPT_FOR = "GPU"
 """The devices whose XLA programs are kept on disk. A CPU's aren't: loading one only warns of other processors."""
 
-_PACKAGES = ("search", "spaces", "trainers")
-
 
 @cache
 def prepare(threads: int | None = None, log_level: int = logging.WARNING, xla_programs: Path | None = None) -> None:
@@ -140,13 +138,12 @@ def short_stacks() -> Iterator[None]:
 
 @cache
 def _libraries() -> frozenset[str]:
-    """Return the files of all modules that are loaded and aren't a user's."""
-    ours = Path(__file__).parents[1]
-    roots = tuple(f"{root}{os.sep}" for root in (sys.base_prefix, sys.prefix, *(ours / name for name in _PACKAGES)))
-    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    """Return the files of all modules of Python, TensorFlow, Keras and ours that are loaded."""
+    known = {"tensorflow", "keras", "search", "spaces", "trainers", *sys.stdlib_module_names}
+    loaded = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in known]
+    files = {getattr(module, "__file__", None) or "" for module in loaded}
     # TensorFlow takes the innermost three frames off what is left: its own, in these two.
-    innermost = ("framework/ops.py", "util/tf_stack.py")
-    return frozenset(file for file in files if file.startswith(roots) and not file.endswith(innermost))
+    return frozenset(file for file in files if not file.endswith(("framework/ops.py", "util/tf_stack.py")))
 
 
 @contextmanager
