@@ -346,3 +346,16 @@ def test_a_saved_model_knows_nothing_of_ours_and_its_program_goes_on_knowing(tmp
         assert model.loss is not None
     (program,) = programs(few_tumours()).kept.values()
     assert program.epochs._train.experimental_get_tracing_count() == 1
+
+
+def test_a_model_that_is_built_by_its_first_call_alone(tmp_path: Path) -> None:
+    def build(params: Any, data: Data) -> keras.Model:
+        return keras.Sequential([keras.layers.Dense(3, activation="relu"), keras.layers.Dense(2)])
+
+    programs.cache_clear()
+    first, again, other = (
+        trained(build, {}, few_tumours(), tmp_path / str(number), seed) for number, seed in enumerate((1, 1, 2))
+    )
+    assert first == again
+    assert first != other
+    assert len(programs(few_tumours()).kept) == 1

@@ -61,6 +61,8 @@ def parts_of(
     model = build(params, data)
     if not isinstance(model, keras.Model):
         raise TypeError(f"build(params, data) returned a {type(model).__name__}; expected a keras.Model")
+    if not model.built:
+        model(data.x_train[:2], training=False)  # only now it has weights, and a structure
     return parts(model, optimizer(words), augmentation_layers(words["augment"], data, seed))
 
 
