@@ -20,7 +20,8 @@ from trainers.contract import TrialOver
 from trainers.data import Data
 from trainers.training import programs as kept_programs
 from trainers.training import ready, train
-from trainers.training.programs import loss_places, programs, structure_of
+from trainers.training.programs import programs
+from trainers.training.structure import loss_places, structure_of
 from trainers.words.augmentation import AUGMENTATIONS
 from trainers.words.optimizers import OPTIMIZERS
 from trainers.words.reading import read

@@ -19,7 +19,7 @@ from trainers.contract import TrialOver
 from trainers.data import Data, placing
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
-from trainers.training import programs as kept_programs
+from trainers.training import structure as structures
 from trainers.training import train, widths
 from trainers.training.programs import programs
 
@@ -76,7 +76,7 @@ def compare(build: Any, data: Data, folder: Path, monkeypatch: pytest.MonkeyPatc
     programs.cache_clear()
     fresh = trained(build, {**params, "widths": WIDE}, data, folder / "fresh")
     programs.cache_clear()
-    monkeypatch.setattr(kept_programs, "widths", lambda model, optimizer: widths.Widths())
+    monkeypatch.setattr(structures, "widths", lambda model, optimizer: widths.Widths())
     closed = trained(build, {**params, "widths": WIDE}, data, folder / "closed")
     assert reused[0] == fresh[0]
     near = 1e-2 if "precision" in params else 1e-3
@@ -237,3 +237,20 @@ def test_a_sequential_model_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return keras.Sequential([keras.Input(data.input_shape), *layers, keras.layers.Dense(2)])
 
     compare(build, few_tumours(), tmp_path, monkeypatch)
+
+
+def test_a_model_with_a_step_of_its_own_may_ask_its_layers_anything(tmp_path: Path) -> None:
+    asked: list[Any] = []
+
+    class Asking(keras.Model):
+        def train_step(self, data: Any) -> Any:
+            asked.append((self.layers[1].units, *self.layers[1].kernel.shape))
+            return super().train_step(data)
+
+    def build(params: Any, data: Data) -> keras.Model:
+        inputs = keras.Input(data.input_shape)
+        return Asking(inputs, keras.layers.Dense(2)(keras.layers.Dense(3)(inputs)))
+
+    train.fit(build, {}, FakeRun(few_tumours(), tmp_path, epochs=1))
+    assert asked
+    assert {*asked} == {(3, 30, 3)}

@@ -1,19 +1,16 @@
 """Which compiled programs does a trial train with: those of a trial of the same structure, or new ones?
 
 A worker keeps the programs of its last structures. A trial whose structure is known takes over the variables that the
-program works on, with its own initial weights and random states in them, and hands over its numbers as arguments. What
-differs in anything that could be part of a graph is another structure; see `structure_of`.
+program works on, with its own initial weights and random states in them, and hands over its numbers as arguments.
 """
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 from unittest.mock import patch
 
@@ -22,47 +19,14 @@ import tensorflow as tf
 
 from trainers.data import Data
 from trainers.training.compiling import Goal, plain
-from trainers.training.layers_of import PENALIZED, is_keras, is_plain, layers_of
 from trainers.training.loop import Epochs
-from trainers.training.one_vector import MOST as MOST_WEIGHTS
 from trainers.training.one_vector import OneVector
-from trainers.training.scalars import Place, Scalar, places
-from trainers.training.widths import Widths, widths
+from trainers.training.scalars import Place
+from trainers.training.structure import Parts, loss_places
 
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
 MOST_BYTES = 2**28  # of the programs that are kept, with their variables; the newest is kept in any case
 OPERATION_BYTES = 20_000  # what TensorFlow and we keep for an operation of a program, as measured
-
-NO_PART_OF_A_PROGRAM = (
-    *("learning_rate", "schedule", "schedule_by", "weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "ema"),
-    *("optimizer", "batch_size", "label_smoothing", "class_weight", "augment", "preprocessing", "callbacks"),
-)
-"""Words that programs take as arguments, or that the objects which are looked at anyway tell of."""
-
-ONCE = ("seed", "learning_rate")
-UNTOLD = (*ONCE, "shape", "build_config")
-"""Names in configurations that don't count; where widths are open, neither do shapes, which follow from them."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a trial is made of before anything is compiled, as its seed makes it."""
-
-    model: keras.Model
-    optimizer: keras.optimizers.Optimizer
-    augmentation: Sequence[keras.layers.Layer]
-    numbers: Sequence[Place]
-    widths: Widths
-
-    @property
-    def places(self) -> list[Place]:
-        """Return where a program has something that stands for the numbers of any trial."""
-        return [*self.widths.places, *self.numbers]
-
-    @property
-    def start(self) -> list[Any]:
-        """Return the variables that begin with values of the trial's own: weights and random states."""
-        return [*self.model.variables, *chain.from_iterable(layer.variables for layer in self.augmentation)]
 
 
 @dataclass(frozen=True)
@@ -210,68 +174,3 @@ class Programs:
 def programs(data: Data) -> Programs:
     """Return the programs that this worker keeps for a data set."""
     return Programs()
-
-
-def parts(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    augmentation: Sequence[keras.layers.Layer],
-) -> Parts:
-    """Return the parts of a trial with the places of what may differ in a program."""
-    layers = list(layers_of(model))
-    penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in PENALIZED]
-    numbers = places([*layers, *penalties, optimizer, *augmentation])
-    return Parts(model, optimizer, augmentation, numbers, widths(model, optimizer))
-
-
-def loss_places(loss: Any) -> list[Place]:
-    """Return the place of a loss' label smoothing, if it has one."""
-    options = getattr(loss, "_fn_kwargs", {})
-    smoothing = options.get("label_smoothing")
-    return [Place(options, "label_smoothing", smoothing, [Scalar(smoothing)])] if smoothing else []
-
-
-def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str], weighted: bool) -> str | None:
-    """Return a text that is equal for two trials exactly if they can share programs.
-
-    None if that can't be told: the configurations of Keras' own layers tell all about them, those of others may not.
-    """
-    # The averages of this optimizer begin with the weights of its trial.
-    if not is_plain(made.model) or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
-        return None
-    for place in made.places:
-        place.hide()
-    try:
-        configs = [one.get_config() for one in (made.model, made.optimizer, *made.augmentation)]
-    except NotImplementedError:
-        return None
-    finally:
-        for place in made.places:
-            place.fasten()
-    shape = made.widths.shape
-    told = [
-        _told(configs, UNTOLD if made.widths.places else ONCE),
-        [type(made.optimizer).__qualname__, *(type(layer).__qualname__ for layer in made.augmentation)],
-        [(variable.path, shape(variable), variable.dtype, variable.trainable) for variable in made.start],
-        made.model.count_params() <= MOST_WEIGHTS,  # whether they are updated as one vector
-        [(type(place.owner).__name__, place.attribute, len(place.scalars)) for place in made.places],
-        {name: value for name, value in words.items() if name not in NO_PART_OF_A_PROGRAM},
-        None if all(is_keras(layer) for layer in made.augmentation) else words["augment"],
-        [bool(words["label_smoothing"]), weighted, list(objectives)],
-    ]
-    return json.dumps(told, default=_number, sort_keys=True)
-
-
-def _number(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else repr(value)
-
-
-def _told(config: Any, untold: Sequence[str]) -> Any:
-    """Return a configuration without what is over once the variables are made, and without the names in `untold`."""
-    if isinstance(config, Mapping):
-        return {
-            str(name): _told(value, untold)
-            for name, value in config.items()
-            if name not in untold and not str(name).endswith("_initializer")
-        }
-    return [_told(one, untold) for one in config] if isinstance(config, list | tuple) else config

@@ -19,8 +19,9 @@ from trainers.training.loop import CompiledEpochs
 from trainers.training.metrics import Answers
 from trainers.training.one_vector import one_vector
 from trainers.training.optimizer import optimizer
-from trainers.training.programs import Parts, Program, Programs, Trial, noted, parts, structure_of
+from trainers.training.programs import Program, Programs, Trial, noted
 from trainers.training.streaming import StreamedEpochs
+from trainers.training.structure import Parts, parts, structure_of
 from trainers.training.widths import of_any_size, release
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
