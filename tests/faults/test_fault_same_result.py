@@ -13,7 +13,7 @@ from toys import Toy, ended, rows, soon
 
 from search import places
 
-EPOCHS = 24
+EPOCHS = 120  # both trials must have begun before the first one ends
 
 # All that remembers something from epoch to epoch: moments, rates, averages, random layers, the best epoch so far.
 COMPILED = """
@@ -30,7 +30,7 @@ space:
   ema: {momentum: 0.9}
   batch_size: 64
   augment: {rotation: 0.1, flip: horizontal, gaussian_noise: 0.05}
-  callbacks: {early_stopping: {patience: 30, restore_best_weights: true}}
+  callbacks: {early_stopping: {patience: 150, restore_best_weights: true}}
   layers: {repeat: [1, 1], each: {conv: {filters: 8, dropout: 0.2}}}
 """
 STREAMED = """
