@@ -199,6 +199,7 @@ def shared(params: Any, data: Data) -> keras.Model:
 CLOSED: Sequence[tuple[str, Any, dict[str, Any]]] = [
     ("a layer that gives a shape", of(lambda: keras.layers.Reshape((1, -1, 4))), {}),
     ("groups", of(lambda: keras.layers.GroupNormalization(1)), {}),
+    ("a norm that asks", of(lambda: keras.layers.LayerNormalization()), {}),
     ("a penalty that asks", of(lambda: keras.layers.Conv2D(15, 1, kernel_regularizer="orthogonal_regularizer")), {}),
     ("a constraint", of(lambda: keras.layers.Conv2D(15, 1, kernel_constraint="max_norm")), {}),
     ("a layer called twice", shared, {}),
