@@ -88,13 +88,12 @@ def compare(build: Any, data: Data, folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def layer(name: str) -> Callable[[], Any]:
-    if name in ("Activation", "ReLU", "LeakyReLU", "ELU", "Flatten", "BatchNormalization", "Add"):
-        options: dict[str, Any] = {"Activation": {"activation": "relu"}}
-        kind = getattr(keras.layers, name)
-        return kind if name not in options else lambda: kind(**options[name])
+    kind = getattr(keras.layers, name)
+    if name == "Activation":
+        return lambda: kind("relu")
     if "Dropout" in name:
-        return lambda: getattr(keras.layers, name)(0.3)
-    return lambda: getattr(keras.layers, name)(*() if "Global" in name else (2,))
+        return lambda: kind(0.3)
+    return (lambda: kind(2)) if name.startswith(("Max", "Average")) else kind
 
 
 def rank_of(name: str) -> int:
@@ -185,10 +184,6 @@ def test_costs_are_those_of_the_trials_own_model(tmp_path: Path) -> None:
     assert found[0] != found[1]
 
 
-def of(*kinds: Callable[[], Any], rank: int = 2) -> Callable[[Any, Data], keras.Model]:
-    return between(rank, *kinds)
-
-
 def shared(params: Any, data: Data) -> keras.Model:
     inputs, width = keras.Input(data.input_shape), params["widths"][0]
     square = keras.layers.Dense(width)
@@ -197,14 +192,18 @@ def shared(params: Any, data: Data) -> keras.Model:
 
 
 CLOSED: Sequence[tuple[str, Any, dict[str, Any]]] = [
-    ("a layer that gives a shape", of(lambda: keras.layers.Reshape((1, -1, 4))), {}),
-    ("groups", of(lambda: keras.layers.GroupNormalization(1)), {}),
-    ("a norm that asks", of(lambda: keras.layers.LayerNormalization()), {}),
-    ("a penalty that asks", of(lambda: keras.layers.Conv2D(15, 1, kernel_regularizer="orthogonal_regularizer")), {}),
-    ("a constraint", of(lambda: keras.layers.Conv2D(15, 1, kernel_constraint="max_norm")), {}),
+    ("a layer that gives a shape", between(2, lambda: keras.layers.Reshape((1, -1, 4))), {}),
+    ("groups", between(2, lambda: keras.layers.GroupNormalization(1)), {}),
+    ("a norm that asks", between(2, lambda: keras.layers.LayerNormalization()), {}),
+    (
+        "a penalty that asks",
+        between(2, lambda: keras.layers.Conv2D(15, 1, kernel_regularizer="orthogonal_regularizer")),
+        {},
+    ),
+    ("a constraint", between(2, lambda: keras.layers.Conv2D(15, 1, kernel_constraint="max_norm")), {}),
     ("a layer called twice", shared, {}),
-    ("an optimizer that asks", of(), {"optimizer": "muon"}),
-    ("gradients that are added up", of(), {"gradient_accumulation_steps": 2}),
+    ("an optimizer that asks", between(2), {"optimizer": "muon"}),
+    ("gradients that are added up", between(2), {"gradient_accumulation_steps": 2}),
 ]
 
 

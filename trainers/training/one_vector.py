@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.training.layers_of import layers_of, overrides
+from trainers.training.variables import of_any_shape
 
 MOST = 2**20  # weights; a larger model's arithmetic takes longer than what this saves
 
@@ -64,7 +65,7 @@ class OneVector:
     def optimizer_of_variables(self) -> keras.optimizers.Optimizer:
         """Return the optimizer as it would be without the vector, built on the model's weights, in the same state."""
         mine, theirs = self.optimizer, type(self.optimizer).from_config(self.optimizer.get_config())
-        with tf.variable_creator_scope(_of_any_shape):
+        with of_any_shape():
             theirs.build(self.weights)
         for name, value in vars(mine).items():
             if isinstance(value, keras.Variable):
@@ -98,11 +99,6 @@ def one_vector(model: keras.Model) -> OneVector | None:
 def is_by_number(optimizer: keras.optimizers.Optimizer) -> bool:
     """Tell whether an optimizer is one of Keras' that treat every number by itself."""
     return type(optimizer) in [getattr(keras.optimizers, name) for name in BY_NUMBER]
-
-
-def _of_any_shape(make: Any, **named: Any) -> Any:
-    """Make a variable that tells neither its shape nor its name: TensorFlow makes a kernel for each new one."""
-    return make(**{**named, "shape": tf.TensorShape(None), "name": None})
 
 
 def _flat(tensors: Iterable[Any]) -> Any:

@@ -7,7 +7,7 @@ program works on, with its own initial weights and random states in them, and ha
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +23,7 @@ from trainers.training.loop import Epochs
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Place
 from trainers.training.structure import Parts, loss_places
+from trainers.training.variables import lend, made_of
 
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
 MOST_BYTES = 2**28  # of the programs that are kept, with their variables; the newest is kept in any case
@@ -58,6 +59,11 @@ class Trial:
         }
         return {f"{group}.{i}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
 
+    @property
+    def bytes(self) -> int:
+        """Return how much its variables take."""
+        return sum(int(v.value.dtype.size) * int(v.shape.num_elements()) for v in self.variables.values())
+
     def build_optimizer(self) -> None:
         """Make the optimizer's variables."""
         if self.vector is not None:
@@ -72,56 +78,26 @@ class Trial:
             yield
 
 
-@dataclass(frozen=True)
+@dataclass
 class Program:
     """Compiled epochs, and the trial that they were made for: all others of its structure take over its variables."""
 
     first: Trial
     built: Sequence[tf.Variable]  # made when its optimizer was built, in their order
     epochs: Epochs
+    weights: int  # bytes of the variables of the trial that it trains
 
     @property
     def bytes(self) -> int:
         """Return about how much it takes in memory, once it has trained."""
-        variables = [*self.first.parts.start, *self.first.model.optimizer.variables]
-        weights = sum(int(tf.size(variable.value)) * int(variable.value.dtype.size) for variable in variables)
-        return weights + OPERATION_BYTES * self.epochs.operations
+        return self.weights + OPERATION_BYTES * self.epochs.operations
 
     def lend(self, trial: Trial) -> None:
         """Let a trial have the variables that the program works on; they take the values that the trial begins with."""
-        mine, theirs = ([*one.parts.start, *one.unbuilt] for one in (self.first, trial))
-        for lent, taken in zip(mine, theirs, strict=True):
-            lent.value.assign(taken.value)
-            taken._initialize(lent.value)  # what its constructor does with a variable that it is given
+        lend([*self.first.parts.start, *self.first.unbuilt], [*trial.parts.start, *trial.unbuilt])
         with made_of(self.built):
             trial.build_optimizer()
-
-
-@contextmanager
-def made_of(variables: Iterable[tf.Variable]) -> Iterator[None]:
-    """Whoever makes a variable inside gets the next of these, with the value that it was to begin with."""
-    given = iter(variables)
-
-    def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
-        variable = next(given)
-        variable.assign(initial_value() if callable(initial_value) else initial_value)
-        return variable
-
-    with tf.variable_creator_scope(next_one):
-        yield
-
-
-@contextmanager
-def noted() -> Iterator[list[tf.Variable]]:
-    """Give a list of the variables that are made inside, in their order."""
-    made: list[tf.Variable] = []
-
-    def note(make: Any, **named: Any) -> tf.Variable:
-        made.append(make(**named))
-        return made[-1]
-
-    with tf.variable_creator_scope(note):
-        yield made
+        self.weights = trial.bytes
 
 
 @dataclass

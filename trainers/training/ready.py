@@ -19,10 +19,10 @@ from trainers.training.loop import CompiledEpochs
 from trainers.training.metrics import Answers
 from trainers.training.one_vector import one_vector
 from trainers.training.optimizer import optimizer
-from trainers.training.programs import Program, Programs, Trial, noted
+from trainers.training.programs import Program, Programs, Trial
 from trainers.training.streaming import StreamedEpochs
 from trainers.training.structure import Parts, parts, structure_of
-from trainers.training.widths import of_any_size, release
+from trainers.training.variables import noted, of_any_size, release
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
 
@@ -88,7 +88,7 @@ def programmed(trial: Trial, words: Mapping[str, Any], data: Data, weighted: boo
     augmentation, encode, places = trial.parts.augmentation, trial.aim.encode, trial.places
     kind = StreamedEpochs if streamed else CompiledEpochs
     epochs = kind(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
-    return Program(trial, built, epochs)
+    return Program(trial, built, epochs, trial.bytes)
 
 
 def fits_on_device(data: Data) -> bool:

@@ -39,6 +39,7 @@ class Parts:
     augmentation: Sequence[keras.layers.Layer]
     numbers: Sequence[Place]
     widths: Widths
+    plain: bool  # Keras' own through and through
 
     @property
     def places(self) -> list[Place]:
@@ -61,8 +62,8 @@ def parts(
     penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in PENALIZED]
     numbers = places([*layers, *penalties, optimizer, *augmentation])
     # Whatever isn't Keras' own may look at the layers and ask them anything.
-    open_widths = widths(model, optimizer) if is_plain(model) else Widths()
-    return Parts(model, optimizer, augmentation, numbers, open_widths)
+    plain = is_plain(model)
+    return Parts(model, optimizer, augmentation, numbers, widths(model, optimizer) if plain else Widths(), plain)
 
 
 def loss_places(loss: Any) -> list[Place]:
@@ -78,7 +79,7 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
     None if that can't be told: the configurations of Keras' own layers tell all about them, those of others may not.
     """
     # The averages of this optimizer begin with the weights of its trial.
-    if not is_plain(made.model) or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
+    if not made.plain or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
         return None
     for place in made.places:
         place.hide()

@@ -7,19 +7,16 @@ programs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from trainers.training.layers_of import PENALIZED
 from trainers.training.one_vector import is_by_number
 from trainers.training.scalars import Place
-
-Shape = tuple[int | None, ...]
+from trainers.training.variables import Shape
 
 WIDE = {"Dense": "units", "Conv1D": "filters", "Conv2D": "filters", "Conv3D": "filters"}
 """By Keras class: the attribute that says how wide a layer is. It takes inputs of any width."""
@@ -126,25 +123,6 @@ def widths(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> Widths:
                 shapes[id(weight)] = _open(weight, follows, step.given <= opened)
                 places.append(OpenShape(weight, "_shape", weight._shape, shape=shapes[id(weight)]))
     return Widths(places, shapes)
-
-
-def release(variable: keras.Variable, shape: Shape) -> None:
-    """Let a variable take values of any size where `shape` is None."""
-    if None in shape:
-        value = tf.Variable(variable.value, shape=tf.TensorShape(shape), trainable=variable.trainable)
-        variable._initialize(value)  # what its constructor does with a variable that it is given
-
-
-@contextmanager
-def of_any_size() -> Iterator[None]:
-    """Leave all sizes of the variables that are made inside open, but not how many there are."""
-
-    def make_open(make: Any, initial_value: Any, **named: Any) -> Any:
-        value = initial_value() if callable(initial_value) else initial_value
-        return make(**{**named, "initial_value": value, "shape": tf.TensorShape([None] * len(value.shape))})
-
-    with tf.variable_creator_scope(make_open):
-        yield
 
 
 def _steps(model: keras.Model) -> list[_Step]:

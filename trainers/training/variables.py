@@ -1,0 +1,79 @@
+"""Which memory does a Keras variable have: its own, one of open size, or that of a program?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+Shape = tuple[int | None, ...]
+
+
+def release(variable: keras.Variable, shape: Shape) -> None:
+    """Let a variable take values of any size where `shape` is None."""
+    if None in shape:
+        _put(variable, tf.Variable(variable.value, shape=tf.TensorShape(shape), trainable=variable.trainable))
+
+
+def lend(mine: Iterable[keras.Variable], theirs: Iterable[keras.Variable]) -> None:
+    """Let the second variables have the memory of the first ones, with the values that they hold now."""
+    for lent, taken in zip(mine, theirs, strict=True):
+        lent.value.assign(taken.value)
+        _put(taken, lent.value)
+
+
+def _put(variable: keras.Variable, memory: tf.Variable) -> None:
+    variable._initialize(memory)  # what its constructor does with a variable that it is given
+
+
+@contextmanager
+def made_of(variables: Iterable[tf.Variable]) -> Iterator[None]:
+    """Whoever makes a variable inside gets the next of these, with the value that it was to begin with."""
+    given = iter(variables)
+
+    def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
+        variable = next(given)
+        variable.assign(initial_value() if callable(initial_value) else initial_value)
+        return variable
+
+    with tf.variable_creator_scope(next_one):
+        yield
+
+
+@contextmanager
+def noted() -> Iterator[list[tf.Variable]]:
+    """Give a list of the variables that are made inside, in their order."""
+    made: list[tf.Variable] = []
+
+    def note(make: Any, **named: Any) -> tf.Variable:
+        made.append(make(**named))
+        return made[-1]
+
+    with tf.variable_creator_scope(note):
+        yield made
+
+
+@contextmanager
+def of_any_size() -> Iterator[None]:
+    """Leave all sizes of the variables that are made inside open, but not how many there are."""
+
+    def make_open(make: Any, initial_value: Any, **named: Any) -> Any:
+        value = initial_value() if callable(initial_value) else initial_value
+        return make(**{**named, "initial_value": value, "shape": tf.TensorShape([None] * len(value.shape))})
+
+    with tf.variable_creator_scope(make_open):
+        yield
+
+
+@contextmanager
+def of_any_shape() -> Iterator[None]:
+    """Let variables made inside tell neither shape nor name: TensorFlow makes and keeps a kernel for each new one."""
+
+    def make_untold(make: Any, **named: Any) -> Any:
+        return make(**{**named, "shape": tf.TensorShape(None), "name": None})
+
+    with tf.variable_creator_scope(make_untold):
+        yield
