@@ -15,7 +15,7 @@ from toys import DIGITS, Toy, ended, rows, soon, toy
 
 from search.postgres import server
 
-EPOCHS = 100
+EPOCHS = 400  # both trials must have begun before the first one ends
 SPACE = DIGITS.replace("maximize: val_accuracy", "minimize: loss")
 
 # The first epoch that was reported to each trial after a time: the one that it went on from.

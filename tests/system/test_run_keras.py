@@ -58,7 +58,7 @@ def worker(project: Toy) -> psutil.Process | None:
 
 @pytest.mark.slow
 def test_a_killed_workers_model_goes_on_from_its_checkpoint_and_the_best_model_is_kept(project: Toy) -> None:
-    project.write(trials=2, epochs=60, space=DIGITS)
+    project.write(trials=2, epochs=200, space=DIGITS)
     process = project.start("run", "space.yaml", "--workers", "1")
     checkpoints = project.folder / ".search" / "checkpoints" / "digits" / "0"
     soon(lambda: checkpoints.exists() and any(checkpoints.iterdir()), patience=90)
@@ -72,7 +72,7 @@ def test_a_killed_workers_model_goes_on_from_its_checkpoint_and_the_best_model_i
     held = server.ensure(project.folder / ".search")
     try:
         assert trials(held.url, "digits") == [(0, "COMPLETE"), (1, "COMPLETE")]
-        assert epochs(held.url, "digits") == [(number, epoch) for number in (0, 1) for epoch in range(1, 61)]
+        assert epochs(held.url, "digits") == [(number, epoch) for number in (0, 1) for epoch in range(1, 201)]
     finally:
         held.release()
     assert "\ndata on the device\n" in commands.run(["status", "digits"], project.folder).stdout
