@@ -39,6 +39,7 @@ from trainers.words.reading import read
 from trainers.words.training import OPTIONS
 
 BATCH = 64
+OURS = ("TF_ENABLE_ONEDNN_OPTS", "TF_MKL_OPTIMIZE_PRIMITIVE_MEMUSE")  # settings that `prepare` makes
 PARAMETERS = {"layers": [{"filters": 16}, {"filters": 32}], "dense": [{"units": 32}], "batch_size": BATCH}
 
 
@@ -89,7 +90,7 @@ def serve(name: str) -> None:
 def plain(name: str) -> Iterator[Callable[[int], float]]:
     """Give a function that trains an epoch in a process which leaves TensorFlow as it starts by itself."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
-    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"} | threads
+    environment = {name: value for name, value in os.environ.items() if name not in OURS} | threads
     command = [sys.executable, __file__, "--plain", name]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment

@@ -79,7 +79,7 @@ def compare(build: Any, data: Data, folder: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(structures, "widths", lambda model, optimizer: widths.Widths())
     closed = trained(build, {**params, "widths": WIDE}, data, folder / "closed")
     assert reused[0] == fresh[0]
-    near = 1e-2 if "precision" in params else 1e-3
+    near = 3e-2 if "precision" in params else 1e-3  # half precision may guess one example otherwise
     for mine, new, own in zip(reused[1], fresh[1], closed[1], strict=True):
         np.testing.assert_array_equal(mine, new)
         np.testing.assert_allclose(mine, own, rtol=1e-2, atol=near)
