@@ -60,6 +60,8 @@ def _build(trainer: TrainerSpec, folder: Path) -> Callable[..., Any]:
     if trainer.name not in BUILTIN:
         known = did_you_mean(trainer.name, BUILTIN) or f"; expected one of {', '.join(BUILTIN)}"
         raise FindError(f"no built-in trainer '{trainer.name}'{known}")
-    build: Callable[..., Any] = import_module(f"trainers.{trainer.name}").build
+    from trainers.training.variables import of_any_size
+
+    build: Callable[..., Any] = of_any_size()(import_module(f"trainers.{trainer.name}").build)
     # A backbone's file of weights is named relative to the space file.
     return partial(build, folder=folder) if trainer.name == "image" else build

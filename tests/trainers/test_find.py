@@ -218,3 +218,15 @@ def test_a_build_that_fails_is_told_with_the_users_own_line(tmp_path: Path, code
 def test_a_built_in_trainer_refuses_data_of_another_form(trainer: TrainerSpec, data: Any, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="write trainer: "):
         find.build_only(trainer, tmp_path, {}, data())
+
+
+def test_trials_of_other_widths_give_tensorflow_no_new_shapes_to_keep_kernels_for(tmp_path: Path) -> None:
+    def shapes(trainer: TrainerSpec, width: int) -> set[str]:
+        """Return the shapes of a model's variables as TensorFlow knows them."""
+        model = find._build(trainer, tmp_path)({"dense": [{"units": width}], "width": width}, few_digits())
+        return {str(variable.value.shape) for variable in model.variables}
+
+    built_in = TrainerSpec("builtin", "image", NOWHERE)
+    assert shapes(built_in, 17) == shapes(built_in, 18)
+    users = own(tmp_path, net("layers.Dense(params['width']), layers.Dense(10)"))
+    assert shapes(users, 17) != shapes(users, 18)  # its layers may ask TensorFlow for their shapes

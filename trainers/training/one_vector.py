@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.training.layers_of import layers_of, overrides
-from trainers.training.variables import of_any_shape
+from trainers.training.variables import of_any_size
 
 MOST = 2**20  # weights; a larger model's arithmetic takes longer than what this saves
 
@@ -65,7 +65,7 @@ class OneVector:
     def optimizer_of_variables(self) -> keras.optimizers.Optimizer:
         """Return the optimizer as it would be without the vector, built on the model's weights, in the same state."""
         mine, theirs = self.optimizer, type(self.optimizer).from_config(self.optimizer.get_config())
-        with of_any_shape():
+        with of_any_size():
             theirs.build(self.weights)
         for name, value in vars(mine).items():
             if isinstance(value, keras.Variable):

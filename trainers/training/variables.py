@@ -13,8 +13,8 @@ Shape = tuple[int | None, ...]
 
 
 def release(variable: keras.Variable, shape: Shape) -> None:
-    """Let a variable take values of any size where `shape` is None."""
-    if None in shape:
+    """Give a variable memory that takes values of any size where `shape` is None, and of no other size elsewhere."""
+    if tuple(variable.value.shape) != shape:
         _put(variable, tf.Variable(variable.value, shape=tf.TensorShape(shape), trainable=variable.trainable))
 
 
@@ -58,22 +58,15 @@ def noted() -> Iterator[list[tf.Variable]]:
 
 @contextmanager
 def of_any_size() -> Iterator[None]:
-    """Leave all sizes of the variables that are made inside open, but not how many there are."""
+    """Leave all sizes of the variables that are made inside open, but not how many there are.
+
+    TensorFlow makes and keeps kernels for each new shape of a variable, half a megabyte a trial of new widths; Keras
+    knows the sizes all the same. Not for a user's own layers, which may ask TensorFlow.
+    """
 
     def make_open(make: Any, initial_value: Any, **named: Any) -> Any:
         value = initial_value() if callable(initial_value) else initial_value
         return make(**{**named, "initial_value": value, "shape": tf.TensorShape([None] * len(value.shape))})
 
     with tf.variable_creator_scope(make_open):
-        yield
-
-
-@contextmanager
-def of_any_shape() -> Iterator[None]:
-    """Let variables made inside tell neither shape nor name: TensorFlow makes and keeps a kernel for each new one."""
-
-    def make_untold(make: Any, **named: Any) -> Any:
-        return make(**{**named, "shape": tf.TensorShape(None), "name": None})
-
-    with tf.variable_creator_scope(make_untold):
         yield
