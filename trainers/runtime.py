@@ -122,33 +122,6 @@ def draws_told(tell: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def short_stacks() -> Iterator[None]:
-    """Let operations made inside remember of their Python stacks only the frames of a user's own files.
-
-    TensorFlow keeps a stack for each operation; those of its own, of Keras and of ours are half of what a program takes
-    in memory. An error still names the layer that it happened in, and the lines of the user's that made it.
-    """
-    from tensorflow.python.util import tf_stack  # no public name
-
-    class OwnFrames(tf_stack.StackTraceFilter):  # type: ignore[misc]
-        def get_filtered_filenames(self) -> frozenset[str]:
-            return _libraries()
-
-    with OwnFrames():
-        yield
-
-
-@cache
-def _libraries() -> frozenset[str]:
-    """Return the files of all modules of Python, TensorFlow, Keras and ours that are loaded."""
-    known = {"tensorflow", "keras", "search", "spaces", "trainers", *sys.stdlib_module_names}
-    loaded = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in known]
-    files = {getattr(module, "__file__", None) or "" for module in loaded}
-    # TensorFlow takes the innermost three frames off what is left: its own, in these two.
-    return frozenset(file for file in files if not file.endswith(("framework/ops.py", "util/tf_stack.py")))
-
-
-@contextmanager
 def graphs_released() -> Iterator[None]:
     """Let go of the graphs that are traced inside, once nobody else needs them.
 

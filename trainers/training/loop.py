@@ -17,14 +17,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers import runtime
 from trainers.data import Data
 from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.fused import fused
+from trainers.training.layers_of import is_plain
 from trainers.training.one_vector import OneVector
 from trainers.training.order import order
 from trainers.training.scalars import Place, arguments, bound, scalars_in
+from trainers.training.tracing import shared_constants, short_stacks
 
 VALIDATION_BATCH_BYTES = 16 * 2**20
 SLICE_SECONDS = 1.0
@@ -53,6 +54,7 @@ class Epochs(ABC):
     ) -> None:
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
         self.places, self.weighted, self.vector, self.jit_compile = places, weighted, vector, jit_compile
+        self.plain = is_plain(model) and not tf.config.list_logical_devices("GPU")
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
         self.operations = 0  # of the programs, once they are traced
@@ -148,7 +150,9 @@ class Epochs(ABC):
     @contextmanager
     def _traced(self, values: Any) -> Iterator[None]:
         """While a graph is traced: take the trial's numbers from `values`, and what is cheaper than Keras' usual."""
-        with runtime.short_stacks(), bound(self.places, values), nullcontext() if self.jit_compile else fused():
+        whole = nullcontext() if self.jit_compile else fused()
+        shared = shared_constants() if self.plain else nullcontext()
+        with short_stacks(), whole, shared, bound(self.places, values):
             yield
 
     def _count(self) -> None:

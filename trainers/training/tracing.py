@@ -1,0 +1,65 @@
+"""What makes a program cheap to trace and to keep: its operations remember less, and there are fewer of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+import tensorflow as tf
+
+SMALL = 1000  # bytes of a constant; larger ones take longer to compare than to make
+
+
+@contextmanager
+def short_stacks() -> Iterator[None]:
+    """Let operations made inside remember of their Python stacks only the frames of a user's own files.
+
+    TensorFlow keeps a stack for each operation; those of its own, of Keras and of ours are half of what a program takes
+    in memory. An error still names the layer that it happened in, and the lines of the user's that made it.
+    """
+    from tensorflow.python.util import tf_stack  # no public name
+
+    class OwnFrames(tf_stack.StackTraceFilter):  # type: ignore[misc]
+        def get_filtered_filenames(self) -> frozenset[str]:
+            return _libraries()
+
+    with OwnFrames():
+        yield
+
+
+@cache
+def _libraries() -> frozenset[str]:
+    """Return the files of all modules of Python, TensorFlow, Keras and ours that are loaded."""
+    known = {"tensorflow", "keras", "search", "spaces", "trainers", *sys.stdlib_module_names}
+    loaded = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] in known]
+    files = {getattr(module, "__file__", None) or "" for module in loaded}
+    # TensorFlow takes the innermost three frames off what is left: its own, in these two.
+    return frozenset(file for file in files if not file.endswith(("framework/ops.py", "util/tf_stack.py")))
+
+
+@contextmanager
+def shared_constants() -> Iterator[None]:
+    """Let equal constants of a graph that is traced inside be one operation: a sixth of a small model's are such.
+
+    TensorFlow's own way to it (Grappler) takes longer than what it saves, so that it is off without a GPU
+    (`runtime.prepare`). Not for a user's own code: a tape that watches a constant would watch all that are equal.
+    """
+    from tensorflow.python.framework.func_graph import FuncGraph  # where all its operations are made; no public name
+
+    usual = FuncGraph._create_op_internal
+    made: dict[tuple[FuncGraph, bytes], tf.Operation] = {}
+
+    def create(graph: FuncGraph, op_type: str, *given: Any, **named: Any) -> tf.Operation:
+        if op_type != "Const" or named["attrs"]["value"].ByteSize() > SMALL:
+            return usual(graph, op_type, *given, **named)
+        key = graph, named["attrs"]["value"].SerializeToString()
+        if key not in made:
+            made[key] = usual(graph, op_type, *given, **named)
+        return made[key]
+
+    with patch.object(FuncGraph, "_create_op_internal", create):
+        yield
