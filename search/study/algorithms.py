@@ -10,6 +10,7 @@ import optuna
 
 from search.errors import InputError
 from search.study.cmaes import CmaEsSampler
+from search.study.tpe import TPESampler
 from search.study.words import named, word_and_options
 from spaces.parameters import Branches, Choice, Float, Int, Map, Node, Optional, Repeat
 from spaces.spec import StudySpec
@@ -37,7 +38,7 @@ def sampler(spec: StudySpec, seed: int, started: int) -> optuna.samplers.BaseSam
         options["independent_sampler"] = optuna.samplers.RandomSampler(seed=mixed)
         mixed = seed
     build: dict[str, Callable[..., optuna.samplers.BaseSampler]] = {
-        "tpe": optuna.samplers.TPESampler,
+        "tpe": TPESampler,
         "random": optuna.samplers.RandomSampler,
         "qmc": optuna.samplers.QMCSampler,
         "gp": optuna.samplers.GPSampler,
