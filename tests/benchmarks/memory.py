@@ -1,8 +1,10 @@
-"""The memory of a worker over 200 trials whose structure varies: a table of its resident size.
+"""The memory of a worker over 200 trials: a table of its resident size.
 
-    python tests/benchmarks/memory.py [--trials 200]
+    python tests/benchmarks/memory.py [--kind structure] [--trials 200]
 
 One worker of the real command, looked at from outside whenever a trial ends. Growth counts from the 20th trial on.
+`structure` varies what makes another model (optimizer, blocks, filters, units), in 18 structures of any widths;
+`numbers` varies learning rate, batch size, dropout and augmentation alone, in one.
 """
 
 from __future__ import annotations
@@ -19,26 +21,35 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
-SPACE = """
-study: memory
+HEAD = """
+study: memory-{kind}
 trainer: image
 data: {{source: digits, validation: 0.2}}
 objective: {{maximize: val_accuracy}}
 budget: {{trials: {trials}, epochs: 2}}
 algorithm: {{sampler: random, pruner: none, seed: 7}}
 space:
-  optimizer: {{choice: {{adam: {{}}, sgd: {{momentum: {{float: [0.1, 0.9]}}}}, rmsprop: {{}}}}}}
   learning_rate: {{float: [1e-4, 1e-2], log: true}}
   batch_size: {{choice: [32, 64, 128]}}
-  layers: {{repeat: [1, 3], each: {{filters: {{int: [8, 32]}}, dropout: {{float: [0.05, 0.3]}}}}}}
-  dense: {{repeat: [1, 2], each: {{units: {{int: [16, 64]}}}}}}
 """
+SPACES = {
+    "structure": """
+  optimizer: {choice: {adam: {}, sgd: {momentum: {float: [0.1, 0.9]}}, rmsprop: {}}}
+  layers: {repeat: [1, 3], each: {filters: {int: [8, 32]}, dropout: {float: [0.05, 0.3]}}}
+  dense: {repeat: [1, 2], each: {units: {int: [16, 64]}}}
+""",
+    "numbers": """
+  augment: {rotation: {float: [0.01, 0.1]}, translation: {float: [0.01, 0.1]}}
+  layers: {repeat: [2, 2], each: {filters: 24, dropout: {float: [0.05, 0.3]}}}
+  dense: {const: [{units: 32}]}
+""",
+}
 SETTLED = 20  # trials after which a worker has loaded whatever it needs
 
 
-def sizes(trials: int, folder: Path) -> list[float]:
+def sizes(kind: str, trials: int, folder: Path) -> list[float]:
     """Search; return the worker's resident size in MB after each trial."""
-    (folder / "memory.yaml").write_text(SPACE.format(trials=trials))
+    (folder / "memory.yaml").write_text(HEAD.format(kind=kind, trials=trials).rstrip() + SPACES[kind])
     command = [sys.executable, "-m", "search", "run", "memory.yaml", "--workers", "1"]
     found: list[float] = []
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
@@ -59,18 +70,22 @@ def _worker(run: int) -> float:
 
 
 def main() -> None:
-    """Print the table, and by how much the worker grew."""
+    """Print a table of both kinds, and by how much each worker grew."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kind", choices=list(SPACES), help="only this one")
     parser.add_argument("--trials", type=int, default=200)
-    trials = parser.parse_args().trials
-    with tempfile.TemporaryDirectory(prefix="search-benchmark-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        found = [size for size in sizes(trials, folder) if size]
-    for ended in range(SETTLED, len(found) + 1, SETTLED):
-        print(f"after {ended:4d} trials  {found[ended - 1]:7.1f} MB")
-    before, after = found[SETTLED - 1], found[-1]
-    print(f"growth from trial {SETTLED} to {len(found)}: {100 * (after / before - 1):+.1f} %")
+    arguments = parser.parse_args()
+    for kind in [arguments.kind] if arguments.kind else SPACES:
+        with tempfile.TemporaryDirectory(prefix="search-benchmark-") as name:
+            folder = Path(name)
+            folder.chmod(0o755)
+            found = [size for size in sizes(kind, arguments.trials, folder) if size]
+        for ended in range(SETTLED, len(found) + 1, SETTLED):
+            print(f"{kind:10s} after {ended:4d} trials  {found[ended - 1]:7.1f} MB")
+        before, after = found[SETTLED - 1], found[-1]
+        print(
+            f"{kind:10s} growth from trial {SETTLED} to {len(found)}: {100 * (after / before - 1):+.1f} %", flush=True
+        )
 
 
 if __name__ == "__main__":
