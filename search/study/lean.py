@@ -72,13 +72,18 @@ class LeanStorage(_CachedStorage):
             self._read_trials_from_remote_storage(study_id)
             self._seen[study_id] = now
             self._lists.clear()
-        wanted = (study_id, states if states is None else tuple(state for state in TrialState if state in states))
-        if wanted not in self._lists:
-            trials = self._studies[study_id].trials
-            ordered = [trials[number] for number in sorted(trials)]
-            self._lists[wanted] = [trial for trial in ordered if states is None or trial.state in states]
-        found = self._lists[wanted]
+        found = self._list(study_id, None if states is None else tuple(one for one in TrialState if one in states))
         return copy.deepcopy(found) if deepcopy else list(found)
+
+    def _list(self, study_id: int, states: tuple[TrialState, ...] | None) -> list[FrozenTrial]:
+        """Return the trials of these states by number, from a list that is kept until something changes."""
+        if (study_id, states) not in self._lists:
+            trials = self._studies[study_id].trials
+            if states is None:
+                self._lists[study_id, states] = [trials[number] for number in sorted(trials)]
+            else:
+                self._lists[study_id, states] = [one for one in self._list(study_id, None) if one.state in states]
+        return self._lists[study_id, states]
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """Return a trial; our own one from memory."""
