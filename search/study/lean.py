@@ -10,6 +10,7 @@ This is built upon `_CachedStorage`, which is not public: its trials by study an
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import time
 from collections.abc import Container, Sequence
@@ -25,6 +26,7 @@ from search.postgres import records
 from search.postgres.records import Parameter
 
 FRESH = 2.0  # seconds for which what other workers did is taken as known
+MANY = 1000  # trials of a study that is read for the first time
 LIAR = "tpe:relative_params"  # a sample before it is a trial's parameters; ours are stored in the next moment
 
 
@@ -74,6 +76,24 @@ class LeanStorage(_CachedStorage):
             self._lists.clear()
         found = self._list(study_id, None if states is None else tuple(one for one in TrialState if one in states))
         return copy.deepcopy(found) if deepcopy else list(found)
+
+    def _read_trials_from_remote_storage(self, study_id: int) -> None:
+        """Read what is new in a study.
+
+        The first time, Python would look for garbage among the trials again and again, which takes as long as reading
+        them; and of many it would do so ever after, though they stay.
+        """
+        known = study_id in self._studies and self._studies[study_id].trials
+        if known or not gc.isenabled():
+            super()._read_trials_from_remote_storage(study_id)
+            return
+        gc.disable()
+        try:
+            super()._read_trials_from_remote_storage(study_id)
+            if len(self._studies[study_id].trials) >= MANY:
+                gc.freeze()
+        finally:
+            gc.enable()
 
     def _list(self, study_id: int, states: tuple[TrialState, ...] | None) -> list[FrozenTrial]:
         """Return the trials of these states by number, from a list that is kept until something changes."""
