@@ -26,7 +26,7 @@ from search.postgres import records
 from search.postgres.records import Parameter
 
 FRESH = 2.0  # seconds for which what other workers did is taken as known
-MANY = 1000  # trials of a study that is read for the first time
+MANY = 1000  # trials from which on a study's are left out of Python's looking for garbage
 LIAR = "tpe:relative_params"  # a sample before it is a trial's parameters; ours are stored in the next moment
 
 

@@ -54,7 +54,6 @@ class Epochs(ABC):
     ) -> None:
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
         self.places, self.weighted, self.vector, self.jit_compile = places, weighted, vector, jit_compile
-        self.plain = is_plain(model) and not tf.config.list_logical_devices("GPU")
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
         self.operations = 0  # of the programs, once they are traced
@@ -151,8 +150,8 @@ class Epochs(ABC):
     def _traced(self, values: Any) -> Iterator[None]:
         """While a graph is traced: take the trial's numbers from `values`, and what is cheaper than Keras' usual."""
         whole = nullcontext() if self.jit_compile else fused()
-        shared = shared_constants() if self.plain else nullcontext()
-        with short_stacks(), whole, shared, bound(self.places, values):
+        plain = is_plain(self.model) and not tf.config.list_logical_devices("GPU")
+        with short_stacks(), whole, shared_constants() if plain else nullcontext(), bound(self.places, values):
             yield
 
     def _count(self) -> None:
