@@ -19,37 +19,24 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import search_speed
 
 ROOT = Path(__file__).resolve().parents[2]
-HEAD = """
-study: memory-{kind}
-trainer: image
-data: {{source: digits, validation: 0.2}}
-objective: {{maximize: val_accuracy}}
-budget: {{trials: {trials}, epochs: 2}}
-algorithm: {{sampler: random, pruner: none, seed: 7}}
-space:
-  learning_rate: {{float: [1e-4, 1e-2], log: true}}
-  batch_size: {{choice: [32, 64, 128]}}
-"""
 SPACES = {
     "structure": """
   optimizer: {choice: {adam: {}, sgd: {momentum: {float: [0.1, 0.9]}}, rmsprop: {}}}
   layers: {repeat: [1, 3], each: {filters: {int: [8, 32]}, dropout: {float: [0.05, 0.3]}}}
   dense: {repeat: [1, 2], each: {units: {int: [16, 64]}}}
 """,
-    "numbers": """
-  augment: {rotation: {float: [0.01, 0.1]}, translation: {float: [0.01, 0.1]}}
-  layers: {repeat: [2, 2], each: {filters: 24, dropout: {float: [0.05, 0.3]}}}
-  dense: {const: [{units: 32}]}
-""",
+    "numbers": search_speed.SPACES["numbers"],
 }
 SETTLED = 20  # trials after which a worker has loaded whatever it needs
 
 
 def sizes(kind: str, trials: int, folder: Path) -> list[float]:
     """Search; return the worker's resident size in MB after each trial."""
-    (folder / "memory.yaml").write_text(HEAD.format(kind=kind, trials=trials).rstrip() + SPACES[kind])
+    head = search_speed.HEAD.format(name=f"memory-{kind}", trials=trials, epochs=2)
+    (folder / "memory.yaml").write_text(head.rstrip() + SPACES[kind])
     command = [sys.executable, "-m", "search", "run", "memory.yaml", "--workers", "1"]
     found: list[float] = []
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}

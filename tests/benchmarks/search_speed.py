@@ -39,7 +39,7 @@ study: {name}
 trainer: image
 data: {{source: digits, validation: 0.2}}
 objective: {{maximize: val_accuracy}}
-budget: {{trials: {trials}, epochs: 10}}
+budget: {{trials: {trials}, epochs: {epochs}}}
 algorithm: {{sampler: random, pruner: none, seed: 7}}
 space:
   learning_rate: {{float: [1e-4, 1e-2], log: true}}
@@ -83,7 +83,7 @@ class Draws:
 def spec_of(kind: str, trials: int, folder: Path) -> StudySpec:
     """Return the study of one kind of variation."""
     name = f"{kind}-{time.time_ns()}"
-    return parse(HEAD.format(name=name, trials=trials).rstrip() + SPACES[kind], f"{name}.yaml", folder)
+    return parse(HEAD.format(name=name, trials=trials, epochs=EPOCHS).rstrip() + SPACES[kind], f"{name}.yaml", folder)
 
 
 def configurations(spec: StudySpec) -> list[dict[str, Scalar]]:
