@@ -17,11 +17,11 @@ from tensorflow.python import pywrap_tfe  # no public name
 from spaces.vocabulary import Option, Options
 from trainers import find
 from trainers.contract import TrialOver
-from trainers.data import Data
+from trainers.data import Data, placing
 from trainers.training import programs as kept_programs
 from trainers.training import ready, train
 from trainers.training.programs import programs
-from trainers.training.structure import loss_places, structure_of
+from trainers.training.structure import Structure, loss_places, structure_of
 from trainers.words.augmentation import AUGMENTATIONS
 from trainers.words.optimizers import OPTIMIZERS
 from trainers.words.reading import read
@@ -45,12 +45,20 @@ def rows(params: Any, data: Data) -> keras.Model:
 
 
 def trained(build: Any, params: dict[str, Any], data: Data, folder: Path, seed: int, epochs: int = 2) -> Any:
-    """Everything that a trial leaves: the metrics of its epochs, and its weights."""
+    """Everything that a trial leaves: the metrics of its epochs, its weights, and the state of its optimizer."""
     folder.mkdir(exist_ok=True)
     run = FakeRun(data, folder, epochs=epochs, seed=seed)
     train.fit(build, params, run)
     reports = [{name: value for name, value in report.items() if name != "seconds"} for _, report in run.reports]
-    return reports, [array.tobytes() for array in keras.saving.load_model(run.kept[0]).get_weights()]
+    model = keras.saving.load_model(run.kept[0])
+    return reports, [variable.numpy().tobytes() for variable in (*model.variables, *model.optimizer.variables)]
+
+
+def times_traced(data: Data) -> int:
+    """How often the training part of the one program that is kept was traced, with the one optimizer that it knows."""
+    (program,) = programs(data).kept.values()
+    (one,) = program.by_optimizer.values()
+    return int(one.epochs._train.experimental_get_tracing_count())
 
 
 def compare(build: Any, first: dict[str, Any], second: dict[str, Any], data: Data, folder: Path) -> None:
@@ -59,8 +67,7 @@ def compare(build: Any, first: dict[str, Any], second: dict[str, Any], data: Dat
     trained(build, first, data, folder / "first", seed=1)
     reused = trained(build, second, data, folder / "reused", seed=2)
     assert len(programs(data).kept) == 1, "they are of one structure"
-    (program,) = programs(data).kept.values()
-    assert program.epochs._train.experimental_get_tracing_count() == 1
+    assert times_traced(data) == 1
     programs.cache_clear()
     fresh = trained(build, second, data, folder / "fresh", seed=2)
     assert reused == fresh
@@ -94,6 +101,72 @@ def test_a_program_used_again_gives_the_bits_of_a_fresh_one(tmp_path: Path) -> N
         "l2": 0.1,
     }
     compare(images, first, second, few_digits(), tmp_path)
+
+
+OF_A_VECTOR: list[Any] = [
+    *({"sgd": {"momentum": 0.9}}, {"adam": {}}, {"adam": {"amsgrad": True}}),
+    *({"adamw": {"beta_2": 0.9}}, {"rmsprop": {"centered": True}}, {"lion": {}}),
+]
+
+
+@pytest.mark.parametrize("largest", [2**32, 0], ids=["compiled", "streamed"])
+def test_optimizers_share_what_is_traced_of_a_model_and_nothing_else(
+    largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", largest)
+    data, trials = few_digits(), []
+    for number, optimizer in enumerate([*OF_A_VECTOR, *OF_A_VECTOR[:3]], start=1):
+        strengths = {"dropout": 0.1 * number, "l2": 0.001 * number, "augment": {"zoom": 0.05 * number}}
+        trials.append({"optimizer": optimizer, "learning_rate": 0.003 * number, "batch_size": 48, **strengths})
+    programs.cache_clear()
+    together = [trained(images, trial, data, tmp_path / f"together-{seed}", seed) for seed, trial in enumerate(trials)]
+    (program,) = programs(data).kept.values()
+    epochs = [one.epochs for one in program.by_optimizer.values()]
+    assert len(epochs) == len(OF_A_VECTOR)
+    assert {one._train.experimental_get_tracing_count() for one in epochs} == {1}
+    shared = [(one._validate, one.shared.taken, one.shared.gradients, one.shared.put) for one in epochs]
+    assert {one.experimental_get_tracing_count() for functions in shared for one in functions} == {1}
+    assert len(set(shared)) == 1
+    assert all(2 * one.operations < epochs[0].operations for one in epochs[1:])
+    for seed, (trial, found) in enumerate(zip(trials, together, strict=True)):
+        programs.cache_clear()
+        assert found == trained(images, trial, data, tmp_path / f"alone-{seed}", seed)
+
+
+def test_an_optimizer_that_updates_variables_one_by_one_shares_with_its_own_kind_alone() -> None:
+    def of(**params: Any) -> Structure:
+        found = structure(images, params, few_digits())
+        assert found is not None
+        return found
+
+    usual = of(optimizer="adam")
+    for params in ({"optimizer": "sgd"}, {"optimizer": "adam", "clipvalue": 0.1}):
+        assert of(**params).model == usual.model
+        assert of(**params).optimizer != usual.optimizer
+    for params in ({"optimizer": "nadam"}, {"optimizer": "adam", "clipnorm": 1.0}, {"optimizer": "adam", "ema": {}}):
+        assert of(**params).model != usual.model
+    scaled = of(optimizer="adam", precision="mixed_float16")
+    assert scaled.model != of(optimizer="sgd", precision="mixed_float16").model
+    assert of(precision="mixed_bfloat16", optimizer="adam").model == of(precision="mixed_bfloat16").model
+
+
+def test_a_model_whose_first_trial_never_began_to_train_it_is_trained_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeRun, "constraints", ("parameters",))
+
+    class TooLarge(FakeRun):
+        def cost(self, **metrics: float) -> None:
+            raise TrialOver
+
+    programs.cache_clear()
+    with pytest.raises(TrialOver):
+        train.fit(rows, {"optimizer": "sgd"}, TooLarge(few_tumours(), tmp_path))
+    metrics, _ = trained(rows, {"optimizer": "adam"}, few_tumours(), tmp_path / "next", seed=1)
+    (program,) = programs(few_tumours()).kept.values()
+    assert len(program.by_optimizer) == 2
+    programs.cache_clear()
+    assert metrics == trained(rows, {"optimizer": "adam"}, few_tumours(), tmp_path / "alone", seed=1)[0]
 
 
 def numbers(word: Any, factor: float) -> dict[str, Any]:
@@ -139,7 +212,7 @@ def test_an_augmentations_strength_is_an_argument_of_its_program(name: str, tmp_
     compare(images, first, second, few_digits(), tmp_path)
 
 
-def structure(build: Any, params: dict[str, Any], data: Data) -> str | None:
+def structure(build: Any, params: dict[str, Any], data: Data) -> Structure | None:
     words = read(OPTIONS, params)
     return structure_of(ready.parts_of(build, params, words, data, seed=0), words, (), weighted=False)
 
@@ -249,9 +322,9 @@ def test_the_programs_used_last_are_kept_and_nothing_of_the_others(
             two = sum(program.bytes for program in programs(few_tumours()).kept.values())
             monkeypatch.setattr(kept_programs, "MOST_BYTES", int(1.1 * two))
     assert len(programs(few_tumours()).kept) == 3
-    of_two, of_three = ([counts[number] for number in numbers] for numbers in ((1, 4, 6), (2, 3, 5, 7)))
+    of_one, of_two, of_three = ([counts[number] for number in numbers] for numbers in ((3,), (1, 4, 6), (2, 5, 7)))
     assert len(set(of_two)) == len(set(of_three)) == 1
-    assert of_two < of_three
+    assert of_one < of_two < of_three
     monkeypatch.setattr(kept_programs, "MOST_BYTES", 0)
     trained(rows, {}, few_tumours(), tmp_path / "large", seed=0)
     assert len(programs(few_tumours()).kept) == 1
@@ -327,8 +400,9 @@ def test_a_trial_takes_over_all_variables_of_its_program(tmp_path: Path, monkeyp
         trained(
             rows, {"optimizer": "adam", "augment": {"gaussian_noise": 0.1}}, few_tumours(), tmp_path, seed, epochs=1
         )
-    (first, program), (second, same) = found
+    (first, program, epochs), (second, same, again) = found
     assert program is same
+    assert epochs is again
     assert first.model is not second.model
     assert len(first.variables) == len(second.variables) > 6
     for name, variable in second.variables.items():
@@ -345,8 +419,7 @@ def test_a_saved_model_knows_nothing_of_ours_and_its_program_goes_on_knowing(tmp
         model = keras.saving.load_model(tmp_path / str(seed) / "model-0.keras")
         assert "f1" not in str(model.get_compile_config()["metrics"])
         assert model.loss is not None
-    (program,) = programs(few_tumours()).kept.values()
-    assert program.epochs._train.experimental_get_tracing_count() == 1
+    assert times_traced(few_tumours()) == 1
 
 
 def test_a_model_that_is_built_by_its_first_call_alone(tmp_path: Path) -> None:

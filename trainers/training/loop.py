@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from functools import lru_cache
 from typing import Any
 
@@ -22,10 +23,10 @@ from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.fused import fused
 from trainers.training.layers_of import is_plain
-from trainers.training.one_vector import OneVector
+from trainers.training.one_vector import OneVector, Steps
 from trainers.training.order import order
-from trainers.training.scalars import Place, arguments, bound, scalars_in
-from trainers.training.tracing import shared_constants, short_stacks
+from trainers.training.scalars import NOWHERE, Places, arguments, bound, unpacked
+from trainers.training.tracing import operations, shared_constants, short_stacks
 
 VALIDATION_BATCH_BYTES = 16 * 2**20
 SLICE_SECONDS = 1.0
@@ -47,23 +48,33 @@ class Epochs(ABC):
         data: Data,
         augmentation: Sequence[keras.layers.Layer],
         encode: Encode,
-        places: Sequence[Place] = (),
+        places: Places = NOWHERE,
         weighted: bool = False,
         vector: OneVector | None = None,
         jit_compile: bool = False,
     ) -> None:
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
-        self.places, self.weighted, self.vector, self.jit_compile = places, weighted, vector, jit_compile
+        self.optimizer, self.places, self.vector = model.optimizer, places, vector
+        self.weighted, self.jit_compile = weighted, jit_compile
+        self.shared = None if vector is None else Steps(model, places.model)
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
         self.operations = 0  # of the programs, once they are traced
         self._train: Any = None  # the programs, which the first trial needs
         self._validate: Any = None
 
-    def begin(self, batch_size: int, seed: int, weights: Any = None, places: Sequence[Place] | None = None) -> None:
+    def of(self, vector: OneVector, augmentation: Sequence[keras.layers.Layer], places: Places) -> Epochs:
+        """Return epochs of the same model with another optimizer: what has nothing to do with it is compiled once."""
+        other = copy(self)
+        other.augmentation, other.optimizer, other.places, other.vector = augmentation, vector.optimizer, places, vector
+        other.operations, other._train = 0, None
+        return other
+
+    def begin(self, batch_size: int, seed: int, weights: Any = None, places: Places | None = None) -> None:
         """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`; its places."""
         self.batch_size, self.seed, self.measured = batch_size, seed, True
-        self.values = tf.constant(arguments(self.places if places is None else places))
+        given = self.places if places is None else places
+        self.values = tuple(tf.constant(arguments(part)) for part in (given.model, given.rest))
         self._begin(weights)
         if self._train is None:
             self._compile()
@@ -111,20 +122,32 @@ class Epochs(ABC):
 
     def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
         """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
-        train_step = self._step(self.model.train_step)
+        of_model, of_rest = map(unpacked, (self.places.model, self.places.rest), values)
 
         def step(number: Any) -> Any:
             x, y, *weight = batch(number)
             x, y = augmented(self.augmentation, x, self.encode(y))
-            self.model.optimizer.learning_rate.assign(rates[number])
-            train_step((x, y, *weight))
-            self._count()
+            self.optimizer.learning_rate.assign(rates[number])
+            update((x, y, *weight))
+            self.operations += operations()
             return number + 1
 
-        vector = nullcontext() if self.vector is None else self.vector.updated()
-        with self._traced(values), vector:
+        with self._traced(), bound(self.places.rest, of_rest), self._updating(of_model) as update:
             tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
         return self.model.get_metrics_result()
+
+    @contextmanager
+    def _updating(self, numbers: Any) -> Iterator[Callable[[Any], Any]]:
+        """While steps are traced: give what trains the model on a batch."""
+        vector, shared = self.vector, self.shared
+        if vector is None or shared is None:
+            with bound(self.places.model, numbers):
+                yield self._step(self.model.train_step)
+        else:
+            known = shared.operations
+            vector.variable.assign(shared.taken())
+            yield self._step(lambda batch: vector.update(shared, numbers, batch))
+            self.operations += shared.operations - known
 
     def _tested(self, batch: Callable[[Any], Any], steps: Any, values: Any) -> Any:
         """Trace the steps of a validation program; `steps` is a number, or a tensor."""
@@ -133,11 +156,11 @@ class Epochs(ABC):
         def step(number: Any) -> Any:
             x, y = batch(number)
             test_step((x, self.encode(y)))
-            self._count()
+            self.operations += operations()
             return number + 1
 
         self.model.reset_metrics()
-        with self._traced(values):
+        with self._traced(), bound(self.places.model, unpacked(self.places.model, values)):
             if isinstance(steps, int) and steps == 1:  # a loop takes its time to trace
                 step(0)
             else:
@@ -147,16 +170,12 @@ class Epochs(ABC):
         return metrics
 
     @contextmanager
-    def _traced(self, values: Any) -> Iterator[None]:
-        """While a graph is traced: take the trial's numbers from `values`, and what is cheaper than Keras' usual."""
+    def _traced(self) -> Iterator[None]:
+        """While a graph is traced: take what is cheaper than Keras' usual."""
         whole = nullcontext() if self.jit_compile else fused()
         plain = is_plain(self.model) and not tf.config.list_logical_devices("GPU")
-        with short_stacks(), whole, shared_constants() if plain else nullcontext(), bound(self.places, values):
+        with short_stacks(), whole, shared_constants() if plain else nullcontext():
             yield
-
-    def _count(self) -> None:
-        """Count the operations of the graph that is being traced."""
-        self.operations += len(tf.compat.v1.get_default_graph().get_operations())
 
     def _step(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """Return a step of the model, compiled by XLA if that is asked for: once for every size of a batch."""
@@ -166,8 +185,9 @@ class Epochs(ABC):
         return compiled
 
     @property
-    def _values_spec(self) -> Any:
-        return tf.TensorSpec((len(scalars_in(self.places)), 2), tf.float32)
+    def _values(self) -> Any:
+        """The signature of `values`: what stands at the model's places, and at the rest."""
+        return tuple(tf.TensorSpec.from_tensor(part) for part in self.values)
 
 
 @lru_cache(maxsize=1)
@@ -206,9 +226,9 @@ class CompiledEpochs(Epochs):
 
             return self._tested(batch, 1 if is_one_batch else steps, values)
 
-        rows, values = tf.TensorSpec((None,), tf.int32), self._values_spec
+        rows, values = tf.TensorSpec((None,), tf.int32), self._values
         self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, rows, NUMBER, values, NUMBERS), autograph=False)
-        self._validate = tf.function(validate, (NUMBER, NUMBER, values), autograph=False)
+        self._validate = self._validate or tf.function(validate, (NUMBER, NUMBER, values[0]), autograph=False)
 
     def _most_at_once(self) -> int:
         """Return how many examples are validated at a time, whatever the batch size: the device is kept busy."""
@@ -223,7 +243,7 @@ class CompiledEpochs(Epochs):
     def _measure(self) -> Any:
         size = max(self.batch_size, self._most_at_once())  # an image batch that fits in training fits here too
         steps = -(-len(self.data.x_validation) // size)
-        return self._validate(tf.constant(size), tf.constant(steps), self.values)
+        return self._validate(tf.constant(size), tf.constant(steps), self.values[0])
 
 
 def _floats(metrics: dict[str, Any]) -> dict[str, float]:

@@ -7,8 +7,7 @@ numbers, to the last bit, for the vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.training.layers_of import layers_of, overrides
+from trainers.training.scalars import Place, bound
+from trainers.training.tracing import operations
 from trainers.training.variables import of_any_size
 
 MOST = 2**20  # weights; a larger model's arithmetic takes longer than what this saves
@@ -27,13 +28,13 @@ depends on how long a variable is."""
 
 
 class OneVector:
-    """The weights of a model as one variable, float32 (weights,), for the time of an epoch.
+    """The weights of a model as one variable, float32 (weights,), which the optimizer must be built on.
 
-    The optimizer must be built on `variable`; `sizes` are those of its parts, int32 (variables,).
+    `sizes` are those of its parts, int32 (variables,).
     """
 
-    def __init__(self, model: keras.Model) -> None:
-        self.optimizer, self.weights = model.optimizer, list(model.trainable_variables)
+    def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer) -> None:
+        self.optimizer, self.weights = optimizer, list(model.trainable_variables)
 
     def build(self) -> None:
         """Make `sizes` and `variable`."""
@@ -42,25 +43,10 @@ class OneVector:
         self.sizes = keras.Variable(lambda shape, dtype: sizes, sizes.shape, "int32", trainable=False, name="sizes")
         self.variable = keras.Variable("zeros", (int(sizes.sum()),), name="weights")
 
-    @contextmanager
-    def updated(self) -> Iterator[None]:
-        """While a graph is traced: begin with the model's weights, and let its steps update the vector."""
-        self.variable.assign(_flat(weight.value for weight in self.weights))
-        with patch.object(self.optimizer, "apply_gradients", self._apply_gradients):
-            yield
-
-    def _apply_gradients(self, pairs: Iterable[tuple[Any, Any]]) -> None:
-        gradients = [gradient for gradient, _ in pairs]
-        known = zip(gradients, self.weights, strict=True)
-        self.optimizer.apply([_flat(tf.zeros_like(w.value) if g is None else g for g, w in known)], [self.variable])
-        for gradient, weight, part in zip(gradients, self.weights, self._parts(self.variable), strict=True):
-            if gradient is not None:  # else weight decay would change it, which Keras leaves alone then
-                weight.assign(part)
-
-    def _parts(self, vector: keras.Variable) -> list[Any]:
-        """Return what a vector holds for each weight, in the weight's shape."""
-        parts = tf.split(vector.value, self.sizes.value, num=len(self.weights))
-        return [tf.reshape(part, _shape(weight)) for part, weight in zip(parts, self.weights, strict=True)]
+    def update(self, steps: Steps, numbers: Any, batch: Any) -> None:
+        """Trace the step of a batch."""
+        self.optimizer.apply([steps.gradients(numbers, batch)], [self.variable])
+        steps.put(self.variable.value, self.sizes.value)
 
     def optimizer_of_variables(self) -> keras.optimizers.Optimizer:
         """Return the optimizer as it would be without the vector, built on the model's weights, in the same state."""
@@ -71,7 +57,8 @@ class OneVector:
             if isinstance(value, keras.Variable):
                 getattr(theirs, name).assign(value)
             elif isinstance(value, list) and len(value) == 1 and self._is_slot(value[0]):
-                for variable, part in zip(getattr(theirs, name), self._parts(value[0]), strict=True):
+                parts = _parts(value[0].value, self.sizes.value, self.weights)
+                for variable, part in zip(getattr(theirs, name), parts, strict=True):
                     variable.assign(part)
         return theirs
 
@@ -80,20 +67,65 @@ class OneVector:
         return isinstance(thing, keras.Variable) and thing.shape == self.variable.shape and thing is not self.variable
 
 
-def one_vector(model: keras.Model) -> OneVector | None:
-    """Return the vector of a compiled model, if it and its optimizer allow for one."""
-    optimizer, weights = model.optimizer, model.trainable_variables
+class Steps:
+    """What the steps of a model have in common, whatever its optimizer: functions that are traced once for all of them.
+
+    `places` are where its trials differ in a number.
+    """
+
+    def __init__(self, model: keras.Model, places: Sequence[Place]) -> None:
+        self.model, self.places, self.weights = model, places, list(model.trainable_variables)
+        self.moving: Sequence[bool] = ()  # whether the weights have gradients
+        self.operations = 0  # of what was traced
+        self.taken = tf.function(self._taken, autograph=False)
+        self.gradients = tf.function(self._gradients, autograph=False)
+        self.put = tf.function(self._put, autograph=False)
+
+    def _taken(self) -> Any:
+        """Return the model's weights as a vector."""
+        vector = _flat(weight.value for weight in self.weights)
+        self.operations += operations()
+        return vector
+
+    def _gradients(self, numbers: Any, batch: Any) -> Any:
+        """Return the gradients of all weights on a batch as a vector: 0 where a weight has none."""
+        found: list[Any] = []
+
+        def note(pairs: Iterable[tuple[Any, keras.Variable]]) -> None:
+            found.extend(gradient for gradient, _ in pairs)
+
+        with bound(self.places, numbers), patch.object(self.model.optimizer, "apply_gradients", note):
+            self.model.train_step(batch)
+        self.moving = [gradient is not None for gradient in found]
+        known = zip(found, self.weights, strict=True)
+        vector = _flat(tf.zeros_like(weight.value) if one is None else one for one, weight in known)
+        self.operations += operations()
+        return vector
+
+    def _put(self, vector: Any, sizes: Any) -> None:
+        """Give the model's weights the values of a vector, but not those that Keras would leave alone."""
+        parts = _parts(vector, sizes, self.weights)
+        for weight, part, moves in zip(self.weights, parts, self.moving, strict=True):
+            if moves:
+                weight.value.assign(part)
+        self.operations += operations()
+
+
+def one_vector(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> OneVector | None:
+    """Return the vector of a model, if it and its optimizer allow for one."""
+    weights = model.trainable_variables
     if not is_by_number(optimizer):
         return None
     by_variable = (optimizer.use_ema, optimizer.clipnorm, optimizer.global_clipnorm)
-    if any(by_variable) or overrides(model, "train_step"):
+    scales_losses = model.dtype_policy.name == "mixed_float16"  # by an optimizer that Keras puts around this one
+    if any(by_variable) or scales_losses or overrides(model, "train_step"):
         return None
     if any(weight.dtype != "float32" or weight.constraint is not None for weight in weights):
         return None
     # The gradient of an embedding is that of the few rows that a batch names.
     if any(isinstance(layer, keras.layers.Embedding) for layer in layers_of(model)):
         return None
-    return OneVector(model) if len(weights) > 1 and sum(map(_size, weights)) <= MOST else None
+    return OneVector(model, optimizer) if len(weights) > 1 and sum(map(_size, weights)) <= MOST else None
 
 
 def is_by_number(optimizer: keras.optimizers.Optimizer) -> bool:
@@ -103,6 +135,12 @@ def is_by_number(optimizer: keras.optimizers.Optimizer) -> bool:
 
 def _flat(tensors: Iterable[Any]) -> Any:
     return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], 0)
+
+
+def _parts(vector: Any, sizes: Any, weights: Sequence[keras.Variable]) -> list[Any]:
+    """Return what a vector holds for each weight, in the weight's shape."""
+    parts = tf.split(vector, sizes, num=len(weights))
+    return [tf.reshape(part, _shape(weight)) for part, weight in zip(parts, weights, strict=True)]
 
 
 def _shape(weight: Any) -> Any:

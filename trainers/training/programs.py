@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -21,9 +21,9 @@ from trainers.data import Data
 from trainers.training.compiling import Goal, plain
 from trainers.training.loop import Epochs
 from trainers.training.one_vector import OneVector
-from trainers.training.scalars import Place
-from trainers.training.structure import Parts, loss_places
-from trainers.training.variables import lend, made_of
+from trainers.training.scalars import Places
+from trainers.training.structure import Parts, Structure, loss_places
+from trainers.training.variables import lend, made_of, noted, of_any_size
 
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
 MOST_BYTES = 2**28  # of the programs that are kept, with their variables; the newest is kept in any case
@@ -36,7 +36,6 @@ class Trial:
 
     parts: Parts
     aim: Goal
-    vector: OneVector | None
     unbuilt: Sequence[keras.Variable]  # what the optimizer has before it is built
 
     @property
@@ -45,9 +44,15 @@ class Trial:
         return self.parts.model
 
     @property
-    def places(self) -> list[Place]:
+    def vector(self) -> OneVector | None:
+        """Its weights as one variable, if they are updated so."""
+        return self.parts.vector
+
+    @property
+    def places(self) -> Places:
         """The places of all numbers that a program takes as arguments, and of all widths."""
-        return [*self.parts.places, *loss_places(self.aim.loss)]
+        known = self.parts.places
+        return Places([*known.model, *loss_places(self.aim.loss)], known.rest)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -79,24 +84,47 @@ class Trial:
 
 
 @dataclass
+class Optimized:
+    """Compiled epochs with one kind of optimizer, whose variables all its trials take over."""
+
+    unbuilt: Sequence[keras.Variable]
+    built: Sequence[tf.Variable]  # made when it was built, in their order
+    epochs: Epochs
+
+
+def optimized(trial: Trial, epochs: Epochs) -> Optimized:
+    """Return epochs with the optimizer of a trial, whose variables are made now."""
+    with noted() as built, of_any_size() if trial.parts.widths.places else nullcontext():
+        trial.build_optimizer()
+    return Optimized(trial.unbuilt, built, epochs)
+
+
+@dataclass
 class Program:
-    """Compiled epochs, and the trial that they were made for: all others of its structure take over its variables."""
+    """What trains a model, and the trial that it was made for: all others of its structure take over its variables."""
 
     first: Trial
-    built: Sequence[tf.Variable]  # made when its optimizer was built, in their order
-    epochs: Epochs
+    by_optimizer: dict[str, Optimized]
     weights: int  # bytes of the variables of the trial that it trains
 
     @property
     def bytes(self) -> int:
         """Return about how much it takes in memory, once it has trained."""
-        return self.weights + OPERATION_BYTES * self.epochs.operations
+        return self.weights + OPERATION_BYTES * sum(one.epochs.operations for one in self.by_optimizer.values())
 
-    def lend(self, trial: Trial) -> None:
+    def lend(self, trial: Trial, optimizer: str) -> None:
         """Let a trial have the variables that the program works on; they take the values that the trial begins with."""
-        lend([*self.first.parts.start, *self.first.unbuilt], [*trial.parts.start, *trial.unbuilt])
-        with made_of(self.built):
-            trial.build_optimizer()
+        lend(self.first.parts.start, trial.parts.start)
+        known = self.by_optimizer.get(optimizer)
+        if known is not None:
+            lend(known.unbuilt, trial.unbuilt)
+            with made_of(known.built):
+                trial.build_optimizer()
+        else:
+            assert trial.vector is not None  # or its optimizer would belong to the model's structure
+            of_another = next(iter(self.by_optimizer.values())).epochs
+            epochs = of_another.of(trial.vector, trial.parts.augmentation, trial.places)
+            self.by_optimizer[optimizer] = optimized(trial, epochs)
         self.weights = trial.bytes
 
 
@@ -121,19 +149,19 @@ class Programs:
         """Note that something has drawn from `tf.random`."""
         self.random = True
 
-    def find(self, structure: str | None) -> Program | None:
-        """Return the program of this structure, if it is kept."""
-        if structure is None or structure not in self.kept:
+    def find(self, structure: Structure | None) -> Program | None:
+        """Return the program of a model of this structure, if it is kept."""
+        if structure is None or structure.model not in self.kept:
             return None
-        self.kept.move_to_end(structure)
-        return self.kept[structure]
+        self.kept.move_to_end(structure.model)
+        return self.kept[structure.model]
 
-    def keep(self, structure: str | None, program: Program) -> None:
+    def keep(self, structure: Structure | None, program: Program) -> None:
         """Keep a new program. If there are too many, let go of half of them: each time, garbage is to be collected."""
         if structure is None:
             self.garbage = True
             return
-        self.kept[structure] = program
+        self.kept[structure.model] = program
         taken = sum(kept.bytes for kept in self.kept.values())
         if taken > MOST_BYTES:
             while len(self.kept) > 1 and taken > MOST_BYTES // 2:

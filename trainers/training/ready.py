@@ -15,34 +15,34 @@ from trainers.data.placing import largest
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.callbacks import watched
 from trainers.training.compiling import goal, make_state
-from trainers.training.loop import CompiledEpochs
+from trainers.training.loop import CompiledEpochs, Epochs
 from trainers.training.metrics import Answers
-from trainers.training.one_vector import one_vector
 from trainers.training.optimizer import optimizer
-from trainers.training.programs import Program, Programs, Trial
+from trainers.training.programs import Program, Programs, Trial, optimized
 from trainers.training.streaming import StreamedEpochs
 from trainers.training.structure import Parts, parts, structure_of
-from trainers.training.variables import noted, of_any_size, release
+from trainers.training.variables import release
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
 
 
 def ready(
     build: Build, params: Mapping[str, Any], words: Mapping[str, Any], run: Run, weighted: bool, known: Programs
-) -> tuple[Trial, Program]:
-    """Return a trial at its start, and the program that is ready to train it."""
+) -> tuple[Trial, Program, Epochs]:
+    """Return a trial at its start, and the program and epochs that are ready to train it."""
     data, objectives = run.data, (*run.objectives, *run.constraints, *watched(words))
     made = parts_of(build, params, words, data, run.seed, known.garbage, known.may_keep_kernels)
     known.garbage, known.trials = False, known.trials + 1
     structure = structure_of(made, words, objectives, weighted)
     program = known.find(structure)
     trial = compiled(made, words, data, objectives, None if program is None else program.first.aim.answers)
+    optimizer = "" if structure is None else structure.optimizer
     if program is None:
-        program = programmed(trial, words, data, weighted, streamed=not fits_on_device(data))
-        known.keep(structure, program)
+        program = programmed(trial, words, data, weighted, not fits_on_device(data), optimizer)
     else:
-        program.lend(trial)
-    return trial, program
+        program.lend(trial, optimizer)
+    known.keep(structure, program)
+    return trial, program, program.by_optimizer[optimizer].epochs
 
 
 def parts_of(
@@ -74,21 +74,21 @@ def compiled(
     model = made.model
     aim = goal(model, data, words, objectives, answers)
     model.compile(made.optimizer, loss=aim.loss, metrics=aim.metrics)
-    return Trial(made, aim, one_vector(model), tuple(model.optimizer.variables))
+    return Trial(made, aim, tuple(model.optimizer.variables))
 
 
-def programmed(trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool) -> Program:
+def programmed(
+    trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool, optimizer: str = ""
+) -> Program:
     """Return a new program, ready to train the trial that it is made for."""
     model, widths = trial.model, trial.parts.widths
     for variable in trial.parts.start:
         release(variable, widths.shape(variable))
     make_state(model, data, trial.aim)
-    with noted() as built, of_any_size() if widths.places else nullcontext():
-        trial.build_optimizer()
     augmentation, encode, places = trial.parts.augmentation, trial.aim.encode, trial.places
     kind = StreamedEpochs if streamed else CompiledEpochs
     epochs = kind(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
-    return Program(trial, built, epochs, trial.bytes)
+    return Program(trial, {optimizer: optimized(trial, epochs)}, trial.bytes)
 
 
 def fits_on_device(data: Data) -> bool:

@@ -150,6 +150,17 @@ class Place:
             setattr(self.owner, self.attribute, value)
 
 
+@dataclass(frozen=True)
+class Places:
+    """The places of all that trials of one structure differ in."""
+
+    model: Sequence[Place] = ()  # with those of the loss
+    rest: Sequence[Place] = ()  # of the optimizer and the augmentation
+
+
+NOWHERE = Places()
+
+
 def places(owners: Iterable[Any]) -> list[Place]:
     """Return every attribute of these Keras objects that scalars can stand for, in a fixed order."""
     found = []
@@ -181,12 +192,16 @@ def scalars_in(places: Iterable[Place]) -> list[Scalar]:
     return [scalar for place in places for scalar in place.scalars]
 
 
+def unpacked(places: Iterable[Place], values: Any) -> list[list[Any]]:
+    """Return what stands for each scalar of these places in a graph, from `arguments`: the two tensors of its pair."""
+    return [tf.unstack(row) for row in tf.unstack(values, num=len(scalars_in(places)))]
+
+
 @contextmanager
-def bound(places: Sequence[Place], values: Any) -> Iterator[None]:
-    """While a graph is traced, put scalars in their places, which stand for the rows of `values`, float32 (n, 2)."""
+def bound(places: Sequence[Place], pairs: Sequence[Any]) -> Iterator[None]:
+    """While a graph is traced, put scalars in their places, which stand for tensors as `unpacked` gives them."""
     scalars = scalars_in(places)
-    rows = [tf.unstack(row) for row in tf.unstack(values, num=len(scalars))]
-    for scalar, tensors in zip(scalars, rows, strict=True):
+    for scalar, tensors in zip(scalars, pairs, strict=True):
         scalar.tensors = tensors
     for place in places:
         place.loosen()

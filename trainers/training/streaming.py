@@ -88,9 +88,9 @@ class StreamedEpochs(Epochs):
             return self._tested(lambda number: next(batches), steps, values)
 
         training, held = (tf.data.IteratorSpec(one.element_spec) for one in (self.of_epoch(1), self.validation))
-        values = self._values_spec
+        values = self._values
         self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, training, values), autograph=False)
-        self._validate = tf.function(validate, (held, NUMBER, values), autograph=False)
+        self._validate = self._validate or tf.function(validate, (held, NUMBER, values[0]), autograph=False)
 
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
         batches = iter(self.of_epoch(epoch))
@@ -103,7 +103,7 @@ class StreamedEpochs(Epochs):
 
     def _measure(self) -> Any:
         with _blamed():
-            return self._validate(iter(self.validation), tf.constant(self.held_steps), self.values)
+            return self._validate(iter(self.validation), tf.constant(self.held_steps), self.values[0])
 
 
 @contextmanager

@@ -15,8 +15,8 @@ from typing import Any
 import keras
 
 from trainers.training.layers_of import PENALIZED, is_keras, is_plain, layers_of
-from trainers.training.one_vector import MOST
-from trainers.training.scalars import Place, Scalar, places
+from trainers.training.one_vector import OneVector, one_vector
+from trainers.training.scalars import Place, Places, Scalar, places
 from trainers.training.widths import Widths, widths
 
 NO_PART_OF_A_PROGRAM = (
@@ -37,14 +37,10 @@ class Parts:
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     augmentation: Sequence[keras.layers.Layer]
-    numbers: Sequence[Place]
+    places: Places  # where a program has something that stands for the numbers of any trial, without those of the loss
     widths: Widths
+    vector: OneVector | None
     plain: bool  # Keras' own through and through
-
-    @property
-    def places(self) -> list[Place]:
-        """Return where a program has something that stands for the numbers of any trial."""
-        return [*self.widths.places, *self.numbers]
 
     @property
     def start(self) -> list[Any]:
@@ -60,10 +56,11 @@ def parts(
     """Return the parts of a trial with the places of what may differ in a program."""
     layers = list(layers_of(model))
     penalties = [getattr(layer, f"{name}_regularizer", None) for layer in layers for name in PENALIZED]
-    numbers = places([*layers, *penalties, optimizer, *augmentation])
     # Whatever isn't Keras' own may look at the layers and ask them anything.
     plain = is_plain(model)
-    return Parts(model, optimizer, augmentation, numbers, widths(model, optimizer) if plain else Widths(), plain)
+    wide = widths(model, optimizer) if plain else Widths()
+    of_all = Places([*wide.places, *places([*layers, *penalties])], places([optimizer, *augmentation]))
+    return Parts(model, optimizer, augmentation, of_all, wide, one_vector(model, optimizer), plain)
 
 
 def loss_places(loss: Any) -> list[Place]:
@@ -73,35 +70,50 @@ def loss_places(loss: Any) -> list[Place]:
     return [Place(options, "label_smoothing", smoothing, [Scalar(smoothing)])] if smoothing else []
 
 
-def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str], weighted: bool) -> str | None:
-    """Return a text that is equal for two trials exactly if they can share programs.
+@dataclass(frozen=True)
+class Structure:
+    """Two texts, each equal for two trials exactly if they can share what it tells of."""
+
+    model: str  # and all that it is trained and validated with
+    optimizer: str
+
+
+def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str], weighted: bool) -> Structure | None:
+    """Return what two trials must have in common to share programs.
 
     None if that can't be told: the configurations of Keras' own layers tell all about them, those of others may not.
     """
     # The averages of this optimizer begin with the weights of its trial.
     if not made.plain or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
         return None
-    for place in made.places:
+    hidden = [*made.places.model, *made.places.rest]
+    for place in hidden:
         place.hide()
     try:
-        configs = [one.get_config() for one in (made.model, made.optimizer, *made.augmentation)]
+        configs = [one.get_config() for one in (made.model, *made.augmentation)]
+        config = _told(made.optimizer.get_config(), ONCE)
     except NotImplementedError:
         return None
     finally:
-        for place in made.places:
+        for place in hidden:
             place.fasten()
-    shape = made.widths.shape
-    told = [
+    shape, mine = made.widths.shape, made.optimizer
+    of_optimizer = [type(mine).__qualname__, config, [_told_of(place) for place in hidden if place.owner is mine]]
+    of_model = [
         _told(configs, UNTOLD if made.widths.places else ONCE),
-        [type(made.optimizer).__qualname__, *(type(layer).__qualname__ for layer in made.augmentation)],
+        [type(layer).__qualname__ for layer in made.augmentation],
         [(variable.path, shape(variable), variable.dtype, variable.trainable) for variable in made.start],
-        made.model.count_params() <= MOST,  # whether they are updated as one vector
-        [(type(place.owner).__name__, place.attribute, len(place.scalars)) for place in made.places],
+        [_told_of(place) for place in hidden if place.owner is not mine],
         {name: value for name, value in words.items() if name not in NO_PART_OF_A_PROGRAM},
         None if all(is_keras(layer) for layer in made.augmentation) else words["augment"],
         [bool(words["label_smoothing"]), weighted, list(objectives)],
+        None if made.vector is not None else of_optimizer,  # it updates the variables one by one
     ]
-    return json.dumps(told, default=_number, sort_keys=True)
+    return Structure(*(json.dumps(told, default=_number, sort_keys=True) for told in (of_model, of_optimizer)))
+
+
+def _told_of(place: Place) -> Any:
+    return type(place.owner).__name__, place.attribute, len(place.scalars)
 
 
 def _number(value: Any) -> Any:

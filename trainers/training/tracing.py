@@ -41,6 +41,11 @@ def _libraries() -> frozenset[str]:
     return frozenset(file for file in files if not file.endswith(("framework/ops.py", "util/tf_stack.py")))
 
 
+def operations() -> int:
+    """Return how many operations the graph has that is being traced."""
+    return len(tf.compat.v1.get_default_graph().get_operations())
+
+
 @contextmanager
 def shared_constants() -> Iterator[None]:
     """Let equal constants of a graph that is traced inside be one operation: a sixth of a small model's are such.

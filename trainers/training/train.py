@@ -43,10 +43,10 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     weights = example_weights(words, data)
     known = programs(data)
     with runtime.draws_told(known.draw):
-        trial, program = ready(build, params, words, run, weights is not None, known)
+        trial, program, epochs = ready(build, params, words, run, weights is not None, known)
         try:
             costs = _tell_costs(trial.model, run)
-            metrics = _train(trial, program.epochs, words, weights, run, costs)
+            metrics = _train(trial, epochs, words, weights, run, costs)
         except TrialOver:
             raise
         except BaseException:
