@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,17 @@ def test_optimizers_share_what_is_traced_of_a_model_and_nothing_else(
     for number, optimizer in enumerate([*OF_A_VECTOR, *OF_A_VECTOR[:3]], start=1):
         strengths = {"dropout": 0.1 * number, "l2": 0.001 * number, "augment": {"zoom": 0.05 * number}}
         trials.append({"optimizer": optimizer, "learning_rate": 0.003 * number, "batch_size": 48, **strengths})
+    layers: list[Any] = []
+
+    def build(params: Any, data: Data) -> keras.Model:
+        model = images(params, data)
+        layers.append(weakref.ref(model.layers[-1]))
+        return model
+
     programs.cache_clear()
-    together = [trained(images, trial, data, tmp_path / f"together-{seed}", seed) for seed, trial in enumerate(trials)]
+    together = [trained(build, trial, data, tmp_path / f"together-{seed}", seed) for seed, trial in enumerate(trials)]
+    gc.collect()
+    assert [number for number, layer in enumerate(layers) if layer() is not None] == [0]
     (program,) = programs(data).kept.values()
     epochs = [one.epochs for one in program.by_optimizer.values()]
     assert len(epochs) == len(OF_A_VECTOR)

@@ -25,7 +25,7 @@ from trainers.training.fused import fused
 from trainers.training.layers_of import is_plain
 from trainers.training.one_vector import OneVector, Steps
 from trainers.training.order import order
-from trainers.training.scalars import NOWHERE, Places, arguments, bound, unpacked
+from trainers.training.scalars import NOWHERE, Place, Places, arguments, bound, unpacked
 from trainers.training.tracing import operations, shared_constants, short_stacks
 
 VALIDATION_BATCH_BYTES = 16 * 2**20
@@ -63,10 +63,11 @@ class Epochs(ABC):
         self._train: Any = None  # the programs, which the first trial needs
         self._validate: Any = None
 
-    def of(self, vector: OneVector, augmentation: Sequence[keras.layers.Layer], places: Places) -> Epochs:
+    def of(self, vector: OneVector, augmentation: Sequence[keras.layers.Layer], rest: Sequence[Place]) -> Epochs:
         """Return epochs of the same model with another optimizer: what has nothing to do with it is compiled once."""
         other = copy(self)
-        other.augmentation, other.optimizer, other.places, other.vector = augmentation, vector.optimizer, places, vector
+        other.vector, other.optimizer, other.augmentation = vector, vector.optimizer, augmentation
+        other.places = Places(self.places.model, rest)
         other.operations, other._train = 0, None
         return other
 

@@ -123,7 +123,7 @@ class Program:
         else:
             assert trial.vector is not None  # or its optimizer would belong to the model's structure
             of_another = next(iter(self.by_optimizer.values())).epochs
-            epochs = of_another.of(trial.vector, trial.parts.augmentation, trial.places)
+            epochs = of_another.of(trial.vector, trial.parts.augmentation, trial.places.rest)
             self.by_optimizer[optimizer] = optimized(trial, epochs)
         self.weights = trial.bytes
 
