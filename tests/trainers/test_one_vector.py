@@ -85,6 +85,7 @@ def given_a_step() -> keras.Model:
         pytest.param(lambda: compiled(dense(), keras.optimizers.Adam(use_ema=True)), id="an average"),
         pytest.param(lambda: compiled(dense(), keras.optimizers.Adam(clipnorm=1.0)), id="norms of variables"),
         pytest.param(lambda: compiled(dense(), keras.optimizers.Adam(global_clipnorm=1.0)), id="the norm of all"),
+        pytest.param(lambda: compiled(dense(), keras.optimizers.Adam(loss_scale_factor=8.0)), id="a scaled loss"),
         pytest.param(lambda: compiled(dense(), keras.optimizers.Lamb()), id="an optimizer that looks at variables"),
         pytest.param(lambda: compiled(dense(), type("Own", (keras.optimizers.Adam,), {})()), id="somebody's optimizer"),
         pytest.param(lambda: compiled(dense(kernel_constraint="non_neg")), id="a constraint"),
@@ -117,7 +118,7 @@ def test_a_weight_without_a_gradient_stays_as_it_is() -> None:
     before = {weight.path: weight.numpy() for weight in model.weights}
 
     steps = one_vector.Steps(model, [])
-    vector.variable.assign(steps.taken())
+    vector.variable.assign(steps.flat())
     tf.function(vector.update, autograph=False)(steps, [], (tf.ones((4, 3)), tf.ones((4,))))
     unchanged = {weight.path: bool((weight.numpy() == before[weight.path]).all()) for weight in model.weights}
     assert unchanged == {"hidden/kernel": False, "hidden/bias": False, "stopped/kernel": True, "stopped/bias": True}

@@ -17,7 +17,7 @@ from tensorflow.python import pywrap_tfe  # no public name
 
 from spaces.vocabulary import Option, Options
 from trainers import find
-from trainers.contract import TrialOver
+from trainers.contract import Diverged, TrialOver
 from trainers.data import Data, placing
 from trainers.training import programs as kept_programs
 from trainers.training import ready, train
@@ -32,7 +32,9 @@ from trainers.words.training import OPTIONS
 def images(params: Any, data: Data) -> keras.Model:
     layers, penalty = keras.layers, keras.regularizers.L2(params.get("l2", 0.01))
     inputs = keras.Input(data.input_shape)
-    x = layers.Conv2D(2, 3, kernel_regularizer=penalty)(layers.Rescaling(1 / data.maximum)(inputs))
+    x = layers.Conv2D(params.get("filters", 2), 3, kernel_regularizer=penalty)(
+        layers.Rescaling(1 / data.maximum)(inputs)
+    )
     x = layers.Activation("silu")(layers.BatchNormalization()(x))
     x = layers.Dropout(params.get("dropout", 0.2))(layers.Flatten()(x))
     return keras.Model(inputs, layers.Dense(params.get("outputs", 10))(x))
@@ -108,18 +110,25 @@ OF_A_VECTOR: list[Any] = [
     *({"sgd": {"momentum": 0.9}}, {"adam": {}}, {"adam": {"amsgrad": True}}),
     *({"adamw": {"beta_2": 0.9}}, {"rmsprop": {"centered": True}}, {"lion": {}}),
 ]
+OF_OTHER_NUMBERS: list[Any] = [
+    *({"lion": {"beta_1": 0.5}}, {"adam": {"beta_1": 0.7, "epsilon": 1e-3}}, {"sgd": {"momentum": 0.5}}),
+]
 
 
-@pytest.mark.parametrize("largest", [2**32, 0], ids=["compiled", "streamed"])
+@pytest.mark.parametrize(
+    ("largest", "words"), [(2**32, {}), (0, {}), (2**32, {"jit_compile": True})], ids=["compiled", "streamed", "xla"]
+)
 def test_optimizers_share_what_is_traced_of_a_model_and_nothing_else(
-    largest: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    largest: int, words: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", largest)
-    data, trials = few_digits(), []
-    for number, optimizer in enumerate([*OF_A_VECTOR, *OF_A_VECTOR[:3]], start=1):
-        strengths = {"dropout": 0.1 * number, "l2": 0.001 * number, "augment": {"zoom": 0.05 * number}}
-        trials.append({"optimizer": optimizer, "learning_rate": 0.003 * number, "batch_size": 48, **strengths})
-    layers: list[Any] = []
+    kinds = OF_A_VECTOR[:2] if words else OF_A_VECTOR
+    data, trials, layers = few_digits(), list[dict[str, Any]](), list[Any]()
+    for number, optimizer in enumerate([*kinds, *OF_OTHER_NUMBERS[-len(kinds) :]], start=1):
+        trial = {"optimizer": optimizer, "learning_rate": 0.001 * number, "weight_decay": 0.01 * number}
+        trial |= {"dropout": 0.1 * number, "l2": 0.001 * number, "filters": 1 + number, "batch_size": 48}
+        trial |= {"augment": {"zoom": 0.05 * number}, "label_smoothing": 0.02 * number, "class_weight": "balanced"}
+        trials.append(trial | words)
 
     def build(params: Any, data: Data) -> keras.Model:
         model = images(params, data)
@@ -132,9 +141,9 @@ def test_optimizers_share_what_is_traced_of_a_model_and_nothing_else(
     assert [number for number, layer in enumerate(layers) if layer() is not None] == [0]
     (program,) = programs(data).kept.values()
     epochs = [one.epochs for one in program.by_optimizer.values()]
-    assert len(epochs) == len(OF_A_VECTOR)
+    assert len(epochs) == len(kinds)
     assert {one._train.experimental_get_tracing_count() for one in epochs} == {1}
-    shared = [(one._validate, one.shared.taken, one.shared.gradients, one.shared.put) for one in epochs]
+    shared = [(one._validate, one.shared.flat, one.shared.gradients, one.shared.put) for one in epochs]
     assert {one.experimental_get_tracing_count() for functions in shared for one in functions} == {1}
     assert len(set(shared)) == 1
     assert all(2 * one.operations < epochs[0].operations for one in epochs[1:])
@@ -155,9 +164,17 @@ def test_an_optimizer_that_updates_variables_one_by_one_shares_with_its_own_kind
         assert of(**params).optimizer != usual.optimizer
     for params in ({"optimizer": "nadam"}, {"optimizer": "adam", "clipnorm": 1.0}, {"optimizer": "adam", "ema": {}}):
         assert of(**params).model != usual.model
-    scaled = of(optimizer="adam", precision="mixed_float16")
-    assert scaled.model != of(optimizer="sgd", precision="mixed_float16").model
-    assert of(precision="mixed_bfloat16", optimizer="adam").model == of(precision="mixed_bfloat16").model
+    for precision, one_vector in (("mixed_float16", False), ("mixed_bfloat16", True)):
+        adam, sgd = (of(optimizer=word, precision=precision) for word in ("adam", "sgd"))
+        assert (adam.model == sgd.model) == one_vector
+
+
+def test_what_an_optimizers_state_begins_with_is_no_part_of_a_program(tmp_path: Path) -> None:
+    first, second = (
+        {"optimizer": {"adagrad": {"initial_accumulator_value": start}}, "learning_rate": 0.01, "batch_size": 64}
+        for start in (0.1, 0.7)
+    )
+    compare(rows, first, second, few_tumours(), tmp_path)
 
 
 def test_a_model_whose_first_trial_never_began_to_train_it_is_trained_by_the_next(
@@ -172,11 +189,40 @@ def test_a_model_whose_first_trial_never_began_to_train_it_is_trained_by_the_nex
     programs.cache_clear()
     with pytest.raises(TrialOver):
         train.fit(rows, {"optimizer": "sgd"}, TooLarge(few_tumours(), tmp_path))
-    metrics, _ = trained(rows, {"optimizer": "adam"}, few_tumours(), tmp_path / "next", seed=1)
+    words = ("adam", "rmsprop", "lion", "sgd")
+    together = [trained(rows, {"optimizer": word}, few_tumours(), tmp_path / word, seed=1) for word in words]
     (program,) = programs(few_tumours()).kept.values()
-    assert len(program.by_optimizer) == 2
+    first, *others = (one.epochs for one in program.by_optimizer.values())
+    assert len({id(one._validate) for one in others}) == 1
+    assert len({id(one.shared) for one in (first, *others)}) == 1
+    for word, found in zip(words, together, strict=True):
+        programs.cache_clear()
+        assert found == trained(rows, {"optimizer": word}, few_tumours(), tmp_path / f"{word}-alone", seed=1)
+
+
+def test_the_state_of_every_optimizer_of_a_program_counts(tmp_path: Path) -> None:
     programs.cache_clear()
-    assert metrics == trained(rows, {"optimizer": "adam"}, few_tumours(), tmp_path / "alone", seed=1)[0]
+    for word in ("sgd", "adam"):
+        trained(rows, {"optimizer": word}, few_tumours(), tmp_path / word, seed=1, epochs=1)
+    (program,) = programs(few_tumours()).kept.values()
+    weights = 4 * rows({}, few_tumours()).count_params()
+    sgd, adam = program.by_optimizer.values()
+    assert (sgd.state // weights, adam.state // weights) == (1, 3)  # the vector, and the two moments of each weight
+    assert program.bytes > weights + sgd.state + adam.state
+
+
+def test_a_trial_that_diverged_leaves_its_program_and_nothing_in_it(tmp_path: Path) -> None:
+    good = {"optimizer": "adam", "learning_rate": 0.01, "batch_size": 40}
+    programs.cache_clear()
+    expected = trained(images, good, few_digits(), tmp_path / "alone", seed=1)
+    for word in ("sgd", "adam"):
+        run = FakeRun(few_digits(), tmp_path, seed=2)
+        with pytest.raises(Diverged):
+            train.fit(images, good | {"optimizer": word, "learning_rate": 1e38}, run)
+        assert trained(images, good, few_digits(), tmp_path / word, seed=1) == expected
+    (program,) = programs(few_digits()).kept.values()
+    assert len(program.by_optimizer) == 2
+    assert not programs(few_digits()).garbage
 
 
 def numbers(word: Any, factor: float) -> dict[str, Any]:
@@ -294,6 +340,8 @@ def test_what_keras_cant_tell_all_about_shares_nothing(build: Any) -> None:
 def test_a_trial_that_was_stopped_goes_on_like_an_undisturbed_one_with_the_program_of_another(tmp_path: Path) -> None:
     params = {"optimizer": {"adam": {}}, "learning_rate": 0.01, "batch_size": 64, "dropout": 0.4}
     expected, _ = trained(images, params, few_digits(), tmp_path / "whole", seed=3, epochs=4)
+    programs.cache_clear()
+    trained(images, params | {"optimizer": "sgd"}, few_digits(), tmp_path / "sgd", seed=2)
     stopped = FakeRun(few_digits(), tmp_path / "stopped", epochs=4, seed=3, over_at=2)
     stopped.folder.mkdir()
     with pytest.raises(TrialOver):
@@ -338,6 +386,8 @@ def test_the_programs_used_last_are_kept_and_nothing_of_the_others(
     monkeypatch.setattr(kept_programs, "MOST_BYTES", 0)
     trained(rows, {}, few_tumours(), tmp_path / "large", seed=0)
     assert len(programs(few_tumours()).kept) == 1
+    trained(rows, {"optimizer": "sgd"}, few_tumours(), tmp_path / "sgd", seed=0)
+    assert not programs(few_tumours()).kept, "of several optimizers none is kept"
 
 
 def test_a_trial_that_ended_in_an_error_leaves_no_program(tmp_path: Path) -> None:

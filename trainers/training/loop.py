@@ -56,7 +56,7 @@ class Epochs(ABC):
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
         self.optimizer, self.places, self.vector = model.optimizer, places, vector
         self.weighted, self.jit_compile = weighted, jit_compile
-        self.shared = None if vector is None else Steps(model, places.model)
+        self.shared = None if vector is None else Steps(model, places.model)  # with the epochs that `of` returns
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
         self.operations = 0  # of the programs, once they are traced
@@ -123,7 +123,6 @@ class Epochs(ABC):
 
     def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
         """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
-        of_model, of_rest = map(unpacked, (self.places.model, self.places.rest), values)
 
         def step(number: Any) -> Any:
             x, y, *weight = batch(number)
@@ -133,20 +132,22 @@ class Epochs(ABC):
             self.operations += operations()
             return number + 1
 
-        with self._traced(), bound(self.places.rest, of_rest), self._updating(of_model) as update:
-            tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
+        with self._traced():
+            of_model, of_rest = map(unpacked, (self.places.model, self.places.rest), values)
+            with bound(self.places.rest, of_rest), self._updating(of_model) as update:
+                tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
         return self.model.get_metrics_result()
 
     @contextmanager
     def _updating(self, numbers: Any) -> Iterator[Callable[[Any], Any]]:
         """While steps are traced: give what trains the model on a batch."""
         vector, shared = self.vector, self.shared
-        if vector is None or shared is None:
+        if vector is None or shared is None:  # both or neither
             with bound(self.places.model, numbers):
                 yield self._step(self.model.train_step)
         else:
             known = shared.operations
-            vector.variable.assign(shared.taken())
+            vector.variable.assign(shared.flat())
             yield self._step(lambda batch: vector.update(shared, numbers, batch))
             self.operations += shared.operations - known
 

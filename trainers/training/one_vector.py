@@ -2,7 +2,8 @@
 
 An optimizer's update is a dozen operations or two for every variable, together more than a small model has itself, and
 tracing them takes a quarter of all that tracing takes. An optimizer that treats every number by itself gives the same
-numbers, to the last bit, for the vector.
+numbers, to the last bit, for the vector. What comes before and after the update is then the same for all of these
+optimizers.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class OneVector:
         self.variable = keras.Variable("zeros", (int(sizes.sum()),), name="weights")
 
     def update(self, steps: Steps, numbers: Any, batch: Any) -> None:
-        """Trace the step of a batch."""
+        """Trace the step of a batch; `numbers` are what `scalars.unpacked` gives for the places of `steps`."""
         self.optimizer.apply([steps.gradients(numbers, batch)], [self.variable])
         steps.put(self.variable.value, self.sizes.value)
 
@@ -70,18 +71,18 @@ class OneVector:
 class Steps:
     """What the steps of a model have in common, whatever its optimizer: functions that are traced once for all of them.
 
-    `places` are where its trials differ in a number.
+    `places` are where its trials differ in a number. `gradients` comes before `put`, which goes by what it has found.
     """
 
     def __init__(self, model: keras.Model, places: Sequence[Place]) -> None:
         self.model, self.places, self.weights = model, places, list(model.trainable_variables)
         self.moving: Sequence[bool] = ()  # whether the weights have gradients
         self.operations = 0  # of what was traced
-        self.taken = tf.function(self._taken, autograph=False)
+        self.flat = tf.function(self._flat, autograph=False)
         self.gradients = tf.function(self._gradients, autograph=False)
         self.put = tf.function(self._put, autograph=False)
 
-    def _taken(self) -> Any:
+    def _flat(self) -> Any:
         """Return the model's weights as a vector."""
         vector = _flat(weight.value for weight in self.weights)
         self.operations += operations()
@@ -117,7 +118,8 @@ def one_vector(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> One
     if not is_by_number(optimizer):
         return None
     by_variable = (optimizer.use_ema, optimizer.clipnorm, optimizer.global_clipnorm)
-    scales_losses = model.dtype_policy.name == "mixed_float16"  # by an optimizer that Keras puts around this one
+    # Of half precision by an optimizer that Keras puts around this one; either way gradients depend on the optimizer.
+    scales_losses = optimizer.loss_scale_factor or model.dtype_policy.name == "mixed_float16"
     if any(by_variable) or scales_losses or overrides(model, "train_step"):
         return None
     if any(weight.dtype != "float32" or weight.constraint is not None for weight in weights):

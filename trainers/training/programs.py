@@ -1,7 +1,9 @@
 """Which compiled programs does a trial train with: those of a trial of the same structure, or new ones?
 
-A worker keeps the programs of its last structures. A trial whose structure is known takes over the variables that the
-program works on, with its own initial weights and random states in them, and hands over its numbers as arguments.
+A worker keeps the programs of its last models. A trial whose model is of a known structure takes over the variables
+that the program works on, with its own initial weights and random states in them, and hands over its numbers as
+arguments. If its optimizer is of another kind than all before, its steps are compiled; the model's own part of them is
+known.
 """
 
 from __future__ import annotations
@@ -23,10 +25,10 @@ from trainers.training.loop import Epochs
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Places
 from trainers.training.structure import Parts, Structure, loss_places
-from trainers.training.variables import lend, made_of, noted, of_any_size
+from trainers.training.variables import lend, made_of, noted, of_any_size, size_of
 
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
-MOST_BYTES = 2**28  # of the programs that are kept, with their variables; the newest is kept in any case
+MOST_BYTES = 2**28  # of the programs that are kept, with their variables; one with one optimizer is kept in any case
 OPERATION_BYTES = 20_000  # what TensorFlow and we keep for an operation of a program, as measured
 
 
@@ -65,9 +67,9 @@ class Trial:
         return {f"{group}.{i}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
 
     @property
-    def bytes(self) -> int:
-        """Return how much its variables take."""
-        return sum(int(v.value.dtype.size) * int(v.shape.num_elements()) for v in self.variables.values())
+    def updated(self) -> list[keras.Variable]:
+        """Return what its optimizer works on besides the model, once it is built."""
+        return [*self.model.optimizer.variables, *([] if self.vector is None else [self.vector.variable])]
 
     def build_optimizer(self) -> None:
         """Make the optimizer's variables."""
@@ -90,47 +92,56 @@ class Optimized:
     unbuilt: Sequence[keras.Variable]
     built: Sequence[tf.Variable]  # made when it was built, in their order
     epochs: Epochs
+    state: int  # bytes of the optimizer's variables, in the trial that used it last
 
 
 def optimized(trial: Trial, epochs: Epochs) -> Optimized:
     """Return epochs with the optimizer of a trial, whose variables are made now."""
     with noted() as built, of_any_size() if trial.parts.widths.places else nullcontext():
         trial.build_optimizer()
-    return Optimized(trial.unbuilt, built, epochs)
+    return Optimized(trial.unbuilt, built, epochs, size_of(trial.updated))
 
 
 @dataclass
 class Program:
-    """What trains a model, and the trial that it was made for: all others of its structure take over its variables."""
+    """What trains a model, and the trial that it was made for: all others of its structure take over its variables.
+
+    `by_optimizer` has what differs, by `Structure.optimizer`.
+    """
 
     first: Trial
     by_optimizer: dict[str, Optimized]
-    weights: int  # bytes of the variables of the trial that it trains
+    weights: int  # bytes of the variables of the model, in the trial that used it last
 
     @property
     def bytes(self) -> int:
         """Return about how much it takes in memory, once it has trained."""
-        return self.weights + OPERATION_BYTES * sum(one.epochs.operations for one in self.by_optimizer.values())
+        kinds = self.by_optimizer.values()
+        return self.weights + sum(one.state + OPERATION_BYTES * one.epochs.operations for one in kinds)
 
-    def lend(self, trial: Trial, optimizer: str) -> None:
-        """Let a trial have the variables that the program works on; they take the values that the trial begins with."""
+    def lend(self, trial: Trial, kind: str) -> None:
+        """Let a trial have the variables that the program works on; they take the values that the trial begins with.
+
+        `kind` is the `Structure.optimizer` of the trial.
+        """
         lend(self.first.parts.start, trial.parts.start)
-        known = self.by_optimizer.get(optimizer)
+        self.weights = size_of(trial.parts.start)
+        known = self.by_optimizer.get(kind)
         if known is not None:
             lend(known.unbuilt, trial.unbuilt)
             with made_of(known.built):
                 trial.build_optimizer()
+            known.state = size_of(trial.updated)
         else:
             assert trial.vector is not None  # or its optimizer would belong to the model's structure
-            of_another = next(iter(self.by_optimizer.values())).epochs
-            epochs = of_another.of(trial.vector, trial.parts.augmentation, trial.places.rest)
-            self.by_optimizer[optimizer] = optimized(trial, epochs)
-        self.weights = trial.bytes
+            last = next(reversed(self.by_optimizer.values())).epochs  # the first may never have begun
+            epochs = last.of(trial.vector, trial.parts.augmentation, trial.places.rest)
+            self.by_optimizer[kind] = optimized(trial, epochs)
 
 
 @dataclass
 class Programs:
-    """The programs of one data set, by structure; those that were used least lately go first."""
+    """The programs of one data set, by `Structure.model`; those that were used least lately go first."""
 
     kept: OrderedDict[str, Program] = field(default_factory=OrderedDict)
     garbage: bool = False  # whether there is enough of it that it should be collected now
@@ -157,7 +168,7 @@ class Programs:
         return self.kept[structure.model]
 
     def keep(self, structure: Structure | None, program: Program) -> None:
-        """Keep a new program. If there are too many, let go of half of them: each time, garbage is to be collected."""
+        """Keep a program. If all take too much, let go of half of them: each time, garbage is to be collected."""
         if structure is None:
             self.garbage = True
             return
@@ -167,9 +178,11 @@ class Programs:
             while len(self.kept) > 1 and taken > MOST_BYTES // 2:
                 taken -= self.kept.popitem(last=False)[1].bytes
                 self.garbage = True
+        if taken > MOST_BYTES and len(program.by_optimizer) > 1:  # it is made anew for the next trial
+            self.forget(program)
 
     def forget(self, program: Program) -> None:
-        """Don't keep a program whose training ended in an error."""
+        """Don't keep a program, such as one whose training ended in an error."""
         self.kept = OrderedDict((name, kept) for name, kept in self.kept.items() if kept is not program)
         self.garbage = True
 

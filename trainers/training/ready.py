@@ -21,7 +21,7 @@ from trainers.training.optimizer import optimizer
 from trainers.training.programs import Program, Programs, Trial, optimized
 from trainers.training.streaming import StreamedEpochs
 from trainers.training.structure import Parts, parts, structure_of
-from trainers.training.variables import release
+from trainers.training.variables import release, size_of
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
 
@@ -36,13 +36,13 @@ def ready(
     structure = structure_of(made, words, objectives, weighted)
     program = known.find(structure)
     trial = compiled(made, words, data, objectives, None if program is None else program.first.aim.answers)
-    optimizer = "" if structure is None else structure.optimizer
+    kind = "" if structure is None else structure.optimizer
     if program is None:
-        program = programmed(trial, words, data, weighted, not fits_on_device(data), optimizer)
+        program = programmed(trial, words, data, weighted, not fits_on_device(data), kind)
     else:
-        program.lend(trial, optimizer)
+        program.lend(trial, kind)
     known.keep(structure, program)
-    return trial, program, program.by_optimizer[optimizer].epochs
+    return trial, program, program.by_optimizer[kind].epochs
 
 
 def parts_of(
@@ -78,17 +78,17 @@ def compiled(
 
 
 def programmed(
-    trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool, optimizer: str = ""
+    trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool, kind: str = ""
 ) -> Program:
-    """Return a new program, ready to train the trial that it is made for."""
+    """Return a new program, ready to train the trial that it is made for; `kind` is its `Structure.optimizer`."""
     model, widths = trial.model, trial.parts.widths
     for variable in trial.parts.start:
         release(variable, widths.shape(variable))
     make_state(model, data, trial.aim)
     augmentation, encode, places = trial.parts.augmentation, trial.aim.encode, trial.places
-    kind = StreamedEpochs if streamed else CompiledEpochs
-    epochs = kind(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
-    return Program(trial, {optimizer: optimized(trial, epochs)}, trial.bytes)
+    epochs_over = StreamedEpochs if streamed else CompiledEpochs
+    epochs = epochs_over(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
+    return Program(trial, {kind: optimized(trial, epochs)}, size_of(trial.parts.start))
 
 
 def fits_on_device(data: Data) -> bool:

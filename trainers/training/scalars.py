@@ -154,8 +154,8 @@ class Place:
 class Places:
     """The places of all that trials of one structure differ in."""
 
-    model: Sequence[Place] = ()  # with those of the loss
-    rest: Sequence[Place] = ()  # of the optimizer and the augmentation
+    model: Sequence[Place] = ()  # its numbers and widths and, once it is compiled, the numbers of its loss
+    rest: Sequence[Place] = ()  # the numbers of the optimizer and the augmentation
 
 
 NOWHERE = Places()

@@ -25,7 +25,7 @@ NO_PART_OF_A_PROGRAM = (
 )
 """Words that programs take as arguments, or that the objects which are looked at anyway tell of."""
 
-ONCE = ("seed", "learning_rate")
+ONCE = ("seed", "learning_rate", "initial_accumulator_value")
 UNTOLD = (*ONCE, "shape", "build_config")
 """Names in configurations that don't count; where widths are open, neither do shapes, which follow from them."""
 
@@ -37,7 +37,7 @@ class Parts:
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     augmentation: Sequence[keras.layers.Layer]
-    places: Places  # where a program has something that stands for the numbers of any trial, without those of the loss
+    places: Places  # where a program has something that stands for the numbers of any trial
     widths: Widths
     vector: OneVector | None
     plain: bool  # Keras' own through and through

@@ -47,7 +47,7 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
         try:
             costs = _tell_costs(trial.model, run)
             metrics = _train(trial, epochs, words, weights, run, costs)
-        except TrialOver:
+        except (TrialOver, Diverged):
             raise
         except BaseException:
             known.forget(program)  # whatever state it is in

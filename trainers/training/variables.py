@@ -12,6 +12,11 @@ import tensorflow as tf
 Shape = tuple[int | None, ...]
 
 
+def size_of(variables: Iterable[keras.Variable]) -> int:
+    """Return how many bytes their values take."""
+    return sum(int(one.value.dtype.size) * int(one.shape.num_elements()) for one in variables)
+
+
 def release(variable: keras.Variable, shape: Shape) -> None:
     """Give a variable memory that takes values of any size where `shape` is None, and of no other size elsewhere."""
     if tuple(variable.value.shape) != shape:
