@@ -146,7 +146,7 @@ def test_optimizers_share_what_is_traced_of_a_model_and_nothing_else(
     shared = [(one._validate, one.shared.flat, one.shared.gradients, one.shared.put) for one in epochs]
     assert {one.experimental_get_tracing_count() for functions in shared for one in functions} == {1}
     assert len(set(shared)) == 1
-    assert all(2 * one.operations < epochs[0].operations for one in epochs[1:])
+    assert all(3 * one.operations < 2 * epochs[0].operations for one in epochs[1:])
     for seed, (trial, found) in enumerate(zip(trials, together, strict=True)):
         programs.cache_clear()
         assert found == trained(images, trial, data, tmp_path / f"alone-{seed}", seed)

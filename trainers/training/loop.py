@@ -68,7 +68,9 @@ class Epochs(ABC):
         other = copy(self)
         other.vector, other.optimizer, other.augmentation = vector, vector.optimizer, augmentation
         other.places = Places(self.places.model, rest)
-        other.operations, other._train = 0, None
+        # TensorFlow makes its own of what is shared, half of what an operation takes.
+        other.operations = 0 if self.shared is None else self.shared.operations // 2
+        other._train = None
         return other
 
     def begin(self, batch_size: int, seed: int, weights: Any = None, places: Places | None = None) -> None:
