@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.study.constraints import keeps_all
 
-_usual = module._split_trials
+_usual = module._split_trials  # Optuna's own way, for what `_split` leaves to it
 
 
 class TPESampler(optuna.samplers.TPESampler):

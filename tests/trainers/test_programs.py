@@ -32,9 +32,8 @@ from trainers.words.training import OPTIONS
 def images(params: Any, data: Data) -> keras.Model:
     layers, penalty = keras.layers, keras.regularizers.L2(params.get("l2", 0.01))
     inputs = keras.Input(data.input_shape)
-    x = layers.Conv2D(params.get("filters", 2), 3, kernel_regularizer=penalty)(
-        layers.Rescaling(1 / data.maximum)(inputs)
-    )
+    x = layers.Rescaling(1 / data.maximum)(inputs)
+    x = layers.Conv2D(params.get("filters", 2), 3, kernel_regularizer=penalty)(x)
     x = layers.Activation("silu")(layers.BatchNormalization()(x))
     x = layers.Dropout(params.get("dropout", 0.2))(layers.Flatten()(x))
     return keras.Model(inputs, layers.Dense(params.get("outputs", 10))(x))
@@ -107,11 +106,17 @@ def test_a_program_used_again_gives_the_bits_of_a_fresh_one(tmp_path: Path) -> N
 
 
 OF_A_VECTOR: list[Any] = [
-    *({"sgd": {"momentum": 0.9}}, {"adam": {}}, {"adam": {"amsgrad": True}}),
-    *({"adamw": {"beta_2": 0.9}}, {"rmsprop": {"centered": True}}, {"lion": {}}),
+    {"sgd": {"momentum": 0.9}},
+    {"adam": {}},
+    {"adam": {"amsgrad": True}},
+    {"adamw": {"beta_2": 0.9}},
+    {"rmsprop": {"centered": True}},
+    {"lion": {}},
 ]
 OF_OTHER_NUMBERS: list[Any] = [
-    *({"lion": {"beta_1": 0.5}}, {"adam": {"beta_1": 0.7, "epsilon": 1e-3}}, {"sgd": {"momentum": 0.5}}),
+    {"lion": {"beta_1": 0.5}},
+    {"adam": {"beta_1": 0.7, "epsilon": 1e-3}},
+    {"sgd": {"momentum": 0.5}},
 ]
 
 
