@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import operator
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, SupportsIndex
 
 from search.errors import InputError
 from search.shutdown import Shutdown
@@ -90,8 +91,9 @@ class LiveRun:
             self._report(epoch, metrics)
 
     def _report(self, epoch: int, metrics: dict[str, float]) -> None:
-        if isinstance(epoch, bool) or not isinstance(epoch, int) or epoch < 1:
+        if isinstance(epoch, bool) or not isinstance(epoch, SupportsIndex) or operator.index(epoch) < 1:
             raise ValueError(f"run.report: received epoch {epoch!r}; expected a whole number, the first epoch being 1")
+        epoch = operator.index(epoch)  # NumPy's whole numbers too
         values = _numbers("report", metrics)
         self._miss_no_objective(values)
         self._trial.record(epoch, values)

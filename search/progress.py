@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -50,8 +52,18 @@ def trial_line(now: Snapshot, trial: TrialView) -> str:
     shown += trial.broken
     shown.append(f"{count(trial.epoch, 'epoch')}, {duration(trial.seconds)}")
     if trial.error:
-        shown.append(trial.error.strip().splitlines()[-1][:200])
+        shown.append(reason(trial.error))
     return " · ".join(shown)
+
+
+def reason(error: str) -> str:
+    """Return what an error says, of a traceback or a line, on one line of at most 200 characters."""
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", error).strip().splitlines()
+    begins = max((at for at, line in enumerate(lines) if line.startswith("Traceback (")), default=None)
+    told = len(lines) - 1 if begins is None else begins + 1
+    while told < len(lines) - 1 and lines[told].startswith(" "):  # the stack
+        told += 1
+    return textwrap.shorten(" ".join(lines[told:]), 200, placeholder=" …")
 
 
 def time_left(now: Snapshot, finished_before: int, elapsed: float) -> float | None:

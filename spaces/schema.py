@@ -91,7 +91,9 @@ def _plain(kind: Kind) -> Schema:
         case Listed() | Many():
             least, most = (kind.least, kind.most) if isinstance(kind, Listed) else (0, None)
             most_items = {} if most is None else {"maxItems": most}
-            return {"type": "array", "items": _plain(kind.item), "minItems": least, **most_items}
+            item = _plain(kind.item)
+            items = {"anyOf": [item, {"type": "null"}]} if isinstance(kind, Many) else item  # a block that isn't there
+            return {"type": "array", "items": items, "minItems": least, **most_items}
         case Options():
             return _map(kind, _plain)
         case OneWord():

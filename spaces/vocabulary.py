@@ -160,12 +160,17 @@ def _option(option: Option, node: Node, name: str) -> list[Problem]:
         if isinstance(node, Optional):
             return [Problem(node.place, f"{name}: can't be switched off", hint="take optional out")]
         return check(option.kind, node, name)
+    return _or_nothing(option.kind, node, name)
+
+
+def _or_nothing(kind: Kind, node: Node, name: str) -> list[Problem]:
+    """Check what may be null."""
     if isinstance(node, Fixed) and node.value is None:
         return []
     if isinstance(node, Choice) and None in node.values:
         kept = [(value, place) for value, place in zip(node.values, _places(node), strict=True) if value is not None]
-        return [problem for value, place in kept for problem in check(option.kind, Fixed(value, place), name)]
-    return check(option.kind, node, name)
+        return [problem for value, place in kept for problem in check(kind, Fixed(value, place), name)]
+    return check(kind, node, name)
 
 
 def _one_word(kind: OneWord, node: Node, name: str) -> list[Problem]:
@@ -204,14 +209,18 @@ def _takes_options(word: Word) -> bool:
 
 
 def _list(kind: Many | Listed, node: Node, name: str) -> list[Problem]:
-    """Check a repeat, or a list below `const` or in a choice: how many items, and each of them."""
+    """Check a repeat, or a list below `const` or in a choice: how many items, and each of them.
+
+    A block that is null isn't there.
+    """
     least, most = (kind.least, kind.most) if isinstance(kind, Listed) else (0, None)
+    of_item = _or_nothing if isinstance(kind, Many) else check
     if isinstance(node, Repeat):
         low, high = node.low, node.high
-        found = check(kind.item, node.each, f"{name}.each")
+        found = of_item(kind.item, node.each, f"{name}.each")
     elif isinstance(node, Fixed) and isinstance(node.value, list | tuple):
         low = high = len(node.value)
-        items = [check(kind.item, Fixed(item, node.place), f"{name}.{at}") for at, item in enumerate(node.value)]
+        items = [of_item(kind.item, Fixed(item, node.place), f"{name}.{at}") for at, item in enumerate(node.value)]
         found = [problem for problems in items for problem in problems]
     else:
         return [unexpected(kind, node, name)]

@@ -55,9 +55,9 @@ def raw(x: Any) -> Any:
     if isinstance(x, pd.DataFrame):
         held = x.iloc[ROWS:]
         return {
-            "a_b": held["a/b"].to_numpy()[:, None],
+            "a_b_": held["a/b"].to_numpy()[:, None],
             "city of birth": held["city of birth"].fillna("").to_numpy(dtype=str)[:, None],
-            "c": held["c"].to_numpy()[:, None],
+            "a_b": held["a_b"].to_numpy()[:, None],
         }
     return [part.astype(np.float32) for part in x[ROWS:]] if isinstance(x, list) else x[ROWS:]
 

@@ -28,16 +28,16 @@ KIND_OF_DATA = {
 
 
 def stack(x: Any, params: Sequence[Any] | None, default: str, name: str = "layers", mask: Any = None) -> Any:
-    """Add one block after the other; each is a layer kind or options of the `default` one.
+    """Add one block after the other; each is a layer kind or options of the `default` one, or None: no block.
 
     `mask` (n, time) tells which steps of a sequence are real; blocks that shorten the sequence end its use. Raises
     DataError, with the block's place in the list `name`, where a block can't follow what is there.
     """
-    blocks = [block(each, default) for each in params or ()]
-    for position, (kind, words) in enumerate(blocks):
+    blocks = [(position, *block(each, default)) for position, each in enumerate(params or ()) if each is not None]
+    for position, kind, words in blocks:
         if kind.word.name in RECURRENT and words["return_sequences"] is None:
             # The state after the last step says it all, unless a later block wants to see every step.
-            words = words | {"return_sequences": position + 1 < len(blocks)}
+            words = words | {"return_sequences": position < blocks[-1][0]}
         where = f"{name}.{position} ({kind.word.name})"
         if rank(x) not in kind.ranks:
             taken = " or ".join(KIND_OF_DATA[each] for each in kind.ranks)

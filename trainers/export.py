@@ -32,10 +32,14 @@ def exported(model: keras.Model, data: Data) -> keras.Model:
 
 def _of_columns(model: keras.Model, columns: tuple[Column, ...]) -> keras.Model:
     """Put categories into the codes of `trainers.data.columns.encoded`."""
-    raw, numbers = {}, []
+    raw, numbers, taken = {}, [], {column.name for column in columns}
     for column in columns:
-        # Keras allows no / in a name.
-        name = column.name.replace("/", "_")
+        name = column.name
+        if "/" in name:  # Keras allows none
+            name = name.replace("/", "_")
+            while name in taken:
+                name += "_"
+            taken.add(name)
         kind = "string" if column.kind == "category" else "float32"
         raw[name] = value = keras.Input((1,), name=name, dtype=kind)
         if column.kind == "category":

@@ -120,6 +120,11 @@ class LeanStorage(_CachedStorage):
             self._ids[study_name] = super().get_study_id_from_name(study_name)
         return self._ids[study_name]
 
+    def delete_study(self, study_id: int) -> None:
+        """Delete a study; its name is free for another one."""
+        super().delete_study(study_id)
+        self._ids = {name: known for name, known in self._ids.items() if known != study_id}
+
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
         """Create a trial; a RUNNING one is our own."""
         trial_id = super().create_new_trial(study_id, template_trial)

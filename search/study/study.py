@@ -96,7 +96,7 @@ def open_study(
     making: called with the name of a study that isn't there yet, before it is made and while nobody else makes one.
 
     Raises InputError, with the differences, if a study of that name has another space or was made with other code, and
-    neither `branch` nor, for the code, `accept_code` says what to do.
+    neither `branch` nor, for the code, `accept_code` says what to do. One in which no trial ever began is replaced.
     """
     with storage.ownership.asking(0):  # nobody else creates a study meanwhile
         existing = _existing(storage, spec.study)
@@ -109,6 +109,10 @@ def open_study(
         changed = changes(same if same is not None else existing, code)
         if same is not None and (not changed or accept_code or not has_values(same)):
             return _continue(storage, spec, same, code, changed)
+        if same is None and _never_begun(storage, existing):
+            storage.backend.delete_study(existing._study_id)
+            afresh = f"new study {spec.study!r}: nothing had begun in the one of this name, which had another space"
+            return replace(_create(storage, spec, code, making, None), told=afresh)
         if not branch:
             raise InputError(refusal(same.study_name, changed) if same is not None else _refusal(existing, spec))
         return _branch(storage, existing, spec, code, not changed, making)
@@ -177,6 +181,12 @@ def _directions(study: optuna.Study) -> list[str]:
 def _half_made(study: optuna.Study) -> bool:
     """Say whether it is one of ours, but its maker was killed before it was complete: nobody has joined it."""
     return SPEC not in study.user_attrs and BUDGET in study.user_attrs
+
+
+def _never_begun(storage: Storage, study: optuna.Study) -> bool:
+    """Say whether nobody works in a study, and nobody ever has."""
+    waiting = all(trial.state == optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    return waiting and storage.ownership.workers(study._study_id) == 0
 
 
 def _unknown(storage: Storage, name: str) -> str:

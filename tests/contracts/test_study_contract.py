@@ -102,7 +102,7 @@ def test_a_study_is_made_once_and_then_continues(storages: Any, name: str) -> No
 
 def test_a_changed_space_is_refused_with_the_difference_and_nothing_is_changed(storages: Any, name: str) -> None:
     storage = storages()
-    open_study(storage, spec_of(toy(name)))
+    trained(claimed(Claims(open_study(storage, spec_of(toy(name))))))
     with pytest.raises(InputError) as refused:
         open_study(storage, spec_of(toy(name, x="float: [0.0, 0.5]")))
     told = str(refused.value)
@@ -110,6 +110,21 @@ def test_a_changed_space_is_refused_with_the_difference_and_nothing_is_changed(s
     assert "space.x: float [0.0, 1.0] -> float [0.0, 0.5]" in told
     assert "--branch" in told
     assert "[0.0, 1.0]" in load(storage, name).spec.text
+
+
+def test_a_study_in_which_nothing_has_begun_takes_another_space(storages: Any, name: str) -> None:
+    storage = storages()
+    first = open_study(storage, spec_of(toy(name, x="float: [0.0, 1.0], prior: 0.5")))
+    changed = spec_of(toy(name, x="float: [2.0, 3.0], prior: 2.5"))
+    other = storages()
+    load(other, name).join()
+    with pytest.raises(InputError, match="exists with another space"):
+        open_study(storage, changed)
+    other.close()
+    again = open_study(storage, changed)
+    assert again.id != first.id
+    assert "nothing had begun" in again.told
+    assert claimed(Claims(again)).parameters["x"] == 2.5
 
 
 def test_another_algorithm_budget_or_prior_is_no_other_space(storages: Any, name: str) -> None:

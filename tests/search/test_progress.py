@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from search import text
-from search.progress import Progress, headline, time_left, trial_line
+from search.progress import Progress, headline, reason, time_left, trial_line
 from search.study.history import Snapshot, TrialView
 
 
@@ -49,6 +49,25 @@ def test_the_line_of_a_trial_says_how_it_ended_and_why() -> None:
     assert trial_line(now, DONE) == "trial 0 complete · loss 0.2500 · 3 epochs, 4.0 s"
     assert trial_line(now, PRUNED) == "trial 1 pruned · loss 0.5000 · 1 epoch, 4.0 s"
     assert trial_line(now, FAILED) == "trial 2 failed (user) · 3 epochs, 4.0 s · KeyError: 'x'"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("the trial took longer\nthan its time", "than its time"),
+        ('Traceback (most recent call last):\n  File "x.py", line 1, in f\n    f()\nKeyError: 1\n', "KeyError: 1"),
+        ("ValueError: \x1b[1mNo\x1b[0m\n\nsecond line\n", "second line"),
+        (
+            "Traceback (most recent call last):\n  File\nKeyError: 1\nDuring …\nTraceback (most recent call last):\n"
+            '  File "x.py", line 1, in f\n    f()\nValueError: \x1b[1mbad\x1b[0m\n\nReceived:\n  • x=1\n',
+            "ValueError: bad Received: • x=1",
+        ),
+        ("Traceback (most recent call last):\n  File\nKeyError: " + 99 * "abc ", "KeyError: " + 46 * "abc " + "abc …"),
+    ],
+    ids=["line", "traceback", "no stack", "chained", "long"],
+)
+def test_a_reason_is_what_the_error_says(error: str, told: str) -> None:
+    assert reason(error) == told
 
 
 def test_the_time_that_is_left_follows_from_the_pace_of_this_run() -> None:

@@ -91,6 +91,8 @@ RIGHT = [
     "layers: {repeat: [1, 3], each: {choice: {conv: {filters: 3}, dense: {units: 4}}}}",
     "layers: {const: [{filters: 3}, {conv: {filters: 4, activation: null}}, {dense: {units: 3}}]}",
     "layers: {const: []}",
+    "layers: {const: [null, {filters: 3}]}",
+    "layers: {repeat: [1, 3], each: {optional: {filters: 3}}}",
     "blocks: {optional: {repeat: [0, 1], each: {filters: 3}}}",
     "free: {anything: {const: [1, {a: 2}]}, at: {all: {int: [1, 2]}}}",
 ]

@@ -124,6 +124,22 @@ class Ending(keras.callbacks.Callback):
         self.seen.append((epoch, logs["val_loss"]))
         self.model.stop_training = epoch + 1 == self.last
 
+class Halving(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model.optimizer.learning_rate = 0.05 / 2**epoch
+
+class Testing(keras.callbacks.Callback):
+    seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen.append(batch)
+
+    def on_test_begin(self, logs=None):
+        self.seen.append("begin")
+
+    def on_test_end(self, logs=None):
+        self.seen.append(logs["loss"])
+
 class Other: pass
 """
 
@@ -138,6 +154,27 @@ def is_found_beside_the_space_file_and_called(tmp_path: Path) -> None:
     assert [epoch for epoch, _ in run.reports] == [1, 2]
     (hook,) = callbacks.callbacks(read(OPTIONS, {"callbacks": own(tmp_path, "mine.py:Ending", last=2)}), run)
     assert [value for _, value in hook.seen] == [metrics["val_loss"] for _, metrics in run.reports]
+
+
+def test_ones_own_callback_may_set_the_learning_rate_where_no_schedule_does(tmp_path: Path) -> None:
+    halving = own(tmp_path, "mine.py:Halving")
+    rates = [metrics["learning_rate"] for _, metrics in trained(tmp_path, halving, epochs=3).reports]
+    assert rates == pytest.approx([0.05, 0.025, 0.0125])
+    plateau = {"monitor": "loss", "patience": 1, "factor": 0.1, "min_delta": 1e9}
+    chosen = own(tmp_path, "keras.callbacks:ReduceLROnPlateau", **plateau)
+    reports = trained(tmp_path / "own", chosen).reports
+    assert reports[-1][1]["learning_rate"] < reports[0][1]["learning_rate"] / 5
+    by_word = trained(tmp_path / "word", None, schedule={"reduce_on_plateau": plateau}).reports
+    assert [metrics["val_loss"] for _, metrics in reports] == [metrics["val_loss"] for _, metrics in by_word]
+
+
+def test_ones_own_callback_sees_the_validation_and_is_told_that_it_sees_no_batch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = trained(tmp_path, own(tmp_path, "mine.py:Testing"), epochs=2)
+    (hook,) = callbacks.callbacks(read(OPTIONS, {"callbacks": own(tmp_path, "mine.py:Testing")}), run)
+    assert hook.seen == [value for _, metrics in run.reports for value in ("begin", metrics["val_loss"])]
+    assert "mine.py:Testing: on_train_batch_end won't be called" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ NUMBERS = RANDOM.normal(5, 3, (ROWS + HELD, 3)).astype(np.float32)
 NUMBERS[RANDOM.random(NUMBERS.shape) < 0.1] = np.nan
 CITIES = np.array(["Rome", "Oslo", "", "Bern"], object)[RANDOM.integers(0, 4, ROWS + HELD)]
 CITIES[ROWS + 1] = "Atlantis"
-MIXED = pd.DataFrame({"a/b": NUMBERS[:, 0], "city of birth": CITIES, "c": NUMBERS[:, 1]})
+MIXED = pd.DataFrame({"a/b": NUMBERS[:, 0], "city of birth": CITIES, "a_b": NUMBERS[:, 1]})
 MIXED["city of birth"] = MIXED["city of birth"].where(CITIES != "", None)
 
 CASES: dict[str, Case] = {

@@ -12,11 +12,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from fake_run import few_digits, few_tumours
+from fake_run import FakeRun, few_digits, few_tumours
 
 from spaces.vocabulary import OneOf, OneWord, Option, Options, Real, Whole
 from trainers import blocks
 from trainers.data import Data, DataError
+from trainers.data.data import Raw
+from trainers.data.loading import prepared
+from trainers.training import train
 from trainers.training.optimizer import keras_object
 from trainers.weights import initializer, regularizer
 from trainers.words.layers import KINDS, LayerKind, block
@@ -104,7 +107,7 @@ def other_value(option: Option) -> Any:
         case OneOf():
             return next(value for value in option.kind.values if value != option.default)
         case OneWord():
-            return {"initializer": "ones", "regularizer": {"l2": 0.5}}[option.name.split("_")[-1]]
+            return {"initializer": "ones", "regularizer": {"l1": 0.5}}[option.name.split("_")[-1]]
         case Whole():
             return 3 if option.default in (None, 1) else option.default // 2 or 1
         case Real():
@@ -113,7 +116,7 @@ def other_value(option: Option) -> Any:
 
 
 @pytest.mark.parametrize(("name", "option"), option_names(), ids=["-".join(names) for names in option_names()])
-def test_every_option_makes_another_model(name: str, option: str) -> None:
+def test_every_option_makes_another_model_that_trains(name: str, option: str, tmp_path: Path) -> None:
     kind = next(kind for kind in KINDS if kind.word.name == name)
     assert isinstance(kind.word.kind, Options)
     entry = next(each for each in kind.word.kind.options if each.name == option)
@@ -123,6 +126,18 @@ def test_every_option_makes_another_model(name: str, option: str) -> None:
     assert value != default
     plain, changed = built(rank, name), built(rank, {name: {option: value}})
     assert described(plain) != described(changed)
+    rows = examples(rank).repeat(5, axis=0)
+    run = FakeRun(prepared(Raw(rows, np.arange(len(rows)) % 10), 0.25, 0), tmp_path, epochs=1)
+    layers = [{name: {option: value}}] * (1 if name == "global_pooling" else 2)
+    train.fit(lambda params, data: built(rank, *params["layers"]), {"layers": layers, "batch_size": 16}, run)
+    assert np.isfinite(run.losses).all()
+
+
+def test_a_block_that_is_switched_off_is_not_there() -> None:
+    kinds = kinds_of(built(1, None, {"gru": {"units": 4}}, None, {"lstm": {"units": 4}}, None))
+    assert kinds == kinds_of(built(1, {"gru": {"units": 4}}, {"lstm": {"units": 4}}))
+    with pytest.raises(DataError, match=r"layers\.1 \(conv\)"):
+        built(0, None, "conv")
 
 
 def described(model: keras.Model) -> list[Any]:

@@ -72,6 +72,18 @@ def test_each_graph_has_its_own() -> None:
         assert [int(one) for one in tf.function(function, autograph=False)()] == [9, 3]
 
 
+def test_a_tensor_from_outside_is_an_input_of_its_own() -> None:
+    first, second = tf.constant([1.0, 2.0]), tf.constant([1.0, 2.0])
+
+    def function(x: Any) -> Any:
+        inner = tf.while_loop(lambda n, x: n < 2, lambda n, x: (n + 1, x * first + second), [0, x])
+        return tf.constant([1.0, 2.0]) + inner[1] * second * first * tf.constant([1.0, 2.0])
+
+    with shared_constants():
+        shared = tf.function(function, autograph=False)(tf.ones(2))
+    np.testing.assert_array_equal(shared, tf.function(function, autograph=False)(tf.ones(2)))
+
+
 def test_a_constant_that_waits_may_be_shared_with_what_does_not() -> None:
     def function() -> Any:
         first = tf.constant(1.0)

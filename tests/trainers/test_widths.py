@@ -193,6 +193,7 @@ def shared(params: Any, data: Data) -> keras.Model:
 CLOSED: Sequence[tuple[str, Any, dict[str, Any]]] = [
     ("a layer that gives a shape", between(2, lambda: keras.layers.Reshape((1, -1, 4))), {}),
     ("groups", between(2, lambda: keras.layers.GroupNormalization(1)), {}),
+    ("a dilation", between(2, lambda: keras.layers.Conv2D(15, 1, dilation_rate=2)), {}),
     ("a norm that asks", between(2, lambda: keras.layers.LayerNormalization()), {}),
     (
         "a penalty that asks",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -22,7 +23,12 @@ from trainers.words.metrics import rises
 from trainers.words.reading import one_word, read
 from trainers.words.schedules import SCHEDULE
 
+log = logging.getLogger(__name__)
+
 Arrays = Mapping[str, NDArray[Any]]
+
+OF_BATCHES = tuple(f"on_{kind}_{when}" for kind in ("batch", "train_batch", "test_batch") for when in ("begin", "end"))
+"""Hooks of Keras' callbacks that we don't call."""
 
 REMEMBERED = ("best", "wait", "best_epoch", "stopped_epoch", "cooldown_counter")
 """What Keras' callbacks know of the epochs before."""
@@ -172,4 +178,7 @@ def _own(given: Mapping[str, Any], base: Path) -> keras.callbacks.Callback:
         raise FindError(f"{reference}: can't be made with the options {options}: {error}") from error
     if not isinstance(made, keras.callbacks.Callback):
         raise FindError(f"{reference}: gives a {type(made).__name__}; expected a keras.callbacks.Callback")
+    missed = [name for name in OF_BATCHES if getattr(type(made), name) is not getattr(keras.callbacks.Callback, name)]
+    if missed and not type(made).__module__.startswith("keras."):
+        log.warning("%s: %s won't be called: an epoch is one program", reference, " and ".join(missed))
     return made

@@ -31,8 +31,9 @@ def values(words: Mapping[str, Any], steps: int, steps_per_epoch: int) -> NDArra
 
 
 def by_callback(words: Mapping[str, Any]) -> bool:
-    """Tell whether a callback changes the optimizer's learning rate between epochs; `values` is flat then."""
-    return one_word(SCHEDULE, words["schedule"])[0].name == "reduce_on_plateau"
+    """Tell whether a callback may change the optimizer's learning rate between epochs; `values` is flat then."""
+    word, options = one_word(SCHEDULE, words["schedule"])
+    return word.name == "reduce_on_plateau" or (word.name == "constant" and not options["warmup"])
 
 
 def pieces(words: Mapping[str, Any], steps: int) -> list[Piece]:

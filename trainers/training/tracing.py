@@ -62,7 +62,8 @@ def shared_constants() -> Iterator[None]:
         if op_type != "Const" or named["attrs"]["value"].ByteSize() > SMALL:
             return usual(graph, op_type, *given, **named)
         key = graph, named["attrs"]["value"].SerializeToString()
-        if key not in made:
+        # A small tensor from outside is a constant too, and an input of the graph: no input may be there twice.
+        if key not in made or any(made[key].outputs[0] is tensor for tensor in graph.inputs):
             made[key] = usual(graph, op_type, *given, **named)
         return made[key]
 

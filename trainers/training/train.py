@@ -102,7 +102,10 @@ def _train(
             metrics = epochs.train(epoch, rates[(epoch - 1) * epochs.steps : epoch * epochs.steps], run.tick)
             metrics["learning_rate"] = float(model.optimizer.learning_rate)
             with averaged(model):
-                metrics |= {f"val_{name}": value for name, value in epochs.validate().items()}
+                hooks.on_test_begin()
+                held = epochs.validate()
+                hooks.on_test_end(held)
+                metrics |= {f"val_{name}": value for name, value in held.items()}
                 metrics["seconds"] = time.perf_counter() - start
                 hooks.on_epoch_end(epoch - 1, metrics)
             seconds.append(metrics["seconds"])

@@ -39,6 +39,7 @@ _USUAL: dict[str, Sequence[Any]] = {
     "activation": [None, *(getattr(keras.activations, name) for name in ACTIVATIONS)],
     "axis": [-1, [-1]],
     "data_format": ["channels_last", None],
+    "dilation_rate": [1, *((1,) * rank for rank in (1, 2, 3))],
     "groups": [1],
     "noise_shape": [None],
     "padding": ["valid", "same"],

@@ -60,7 +60,8 @@ CALLBACKS: tuple[Word, ...] = (
         "own",
         Either((OWN, Listed(OWN)), "{class: file.py:Class, options: {…}}, or a list of them below const"),
         "keras.callbacks.Callback",
-        "Your own. Between two processes of a resumed trial it remembers nothing by itself.",
+        "Your own, around training, epochs and validation; not around batches, as an epoch is one program. It may set "
+        "the learning rate where no `schedule` does. Between two processes of a resumed trial it remembers nothing.",
     ),
 )
 
