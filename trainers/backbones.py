@@ -16,8 +16,10 @@ from trainers.words.backbones import BACKBONE
 from trainers.words.reading import one_word
 
 
-def backbone(images: Any, value: Any, data: Data, folder: Path) -> Any:
+def backbone(images: Any, value: Any, data: Data, folder: Path, maps: bool = False) -> Any:
     """Return vectors (n, channels) from raw images (n, height, width, channels), as the network sees them.
+
+    If `maps`, the last feature maps (n, height, width, channels) are returned.
 
     `value` is a name, or `{name: options}`; a local file of weights is relative to `folder`. Raises DataError.
     """
@@ -36,7 +38,7 @@ def backbone(images: Any, value: Any, data: Data, folder: Path) -> Any:
     x = inspect.getmodule(build).preprocess_input(x)  # type: ignore[union-attr]
     # Statistics of given weights stay those of ImageNet, as https://keras.io/guides/transfer_learning/ says.
     x = network(x, training=False) if given else network(x)
-    return dropped(pooled(x, words["pool"]), words["dropout"])
+    return dropped(x if maps else pooled(x, words["pool"]), words["dropout"])
 
 
 def _pixels(images: Any, data: Data) -> Any:

@@ -51,6 +51,12 @@ def stack(x: Any, params: Sequence[Any] | None, default: str, name: str = "layer
     return x
 
 
+def begin_with_maps(params: Sequence[Any], default: str) -> bool:
+    """Tell whether the first block that is there takes images, and no vectors."""
+    first = next((each for each in params if each is not None), None)
+    return first is not None and 0 not in block(first, default)[0].ranks
+
+
 def _shown(words: Words) -> str:
     return ", ".join(f"{name}: {value}" for name, value in words.items() if value not in (None, False, 0, "none"))
 

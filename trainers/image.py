@@ -30,10 +30,11 @@ def build(params: Mapping[str, Any], data: Data, folder: Path = Path()) -> keras
     words = read(IMAGE, params)
     inputs = keras.Input(data.input_shape)
     x = preprocessing.image(inputs, params, data, scaled=not words["backbone"])
-    if words["backbone"]:
-        x = backbone(x, words["backbone"], data, folder)
     default = () if words["backbone"] else TWO_CONVOLUTIONS
-    x = blocks.stack(x, default if words["layers"] is None else words["layers"], default="conv")
+    layers = default if words["layers"] is None else words["layers"]
+    if words["backbone"]:
+        x = backbone(x, words["backbone"], data, folder, maps=blocks.begin_with_maps(layers, default="conv"))
+    x = blocks.stack(x, layers, default="conv")
     x = blocks.head(x, words["head"])
     x = blocks.stack(x, words["dense"], default="dense", name="dense")
     return keras.Model(inputs, blocks.output(x, data, params))

@@ -107,6 +107,19 @@ def test_pool_and_dropout_stand_behind_the_network() -> None:
     ]
 
 
+def test_convolutions_behind_the_network_take_its_maps() -> None:
+    of_maps, of_vectors = (
+        build(
+            {"preprocessing": {"resize": 64}, "backbone": {SMALL: {"weights": "none"}}, "layers": layers}, few_digits()
+        )
+        for layers in ([None, {"filters": 6}], [{"dense": {"units": 6}}, None])
+    )
+    (convolution,) = [layer for layer in of_maps.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert convolution.input.shape[1:3] == (2, 2)
+    assert "GlobalAveragePooling2D" in [type(layer).__name__ for layer in of_vectors.layers]
+    assert of_maps(few_digits().x_train[:3]).shape == of_vectors(few_digits().x_train[:3]).shape == (3, 10)
+
+
 def test_given_weights_are_frozen_keep_their_statistics_and_come_from_a_file_beside_the_space(tmp_path: Path) -> None:
     _, inner = network(SMALL)
     inner.save_weights(tmp_path / "own.weights.h5")

@@ -16,6 +16,8 @@ from spaces.spec import DataSpec
 from trainers import find
 from trainers.data import Data, DataError, load
 from trainers.training.example_weights import check_classes
+from trainers.words.agreement import check_agreement
+from trainers.words.metrics import Task
 
 ROWS = 240
 RANDOM = np.random.default_rng(5)
@@ -81,3 +83,15 @@ def test_a_class_that_is_none_is_told_before_a_trial_is_spent() -> None:
     check_classes(parse(FILE.replace("WORD", "benign"), "s.yaml", Path()).space, few_tumours())
     with pytest.raises(DataError, match="class_weight: 'bening' is not a class; did you mean 'benign'"):
         check_classes(parse(FILE.replace("WORD", "bening"), "s.yaml", Path()).space, few_tumours())
+    switched = FILE.replace("{WORD: {float: [1, 5]}}", "{optional: {bening: 2}}")
+    with pytest.raises(DataError, match="class_weight: 'bening' is not a class"):
+        check_classes(parse(switched, "s.yaml", Path()).space, few_tumours())
+
+
+@pytest.mark.parametrize(("task", "wrong"), [("multi_label", 1), ("regression", 2), ("classification", 0)])
+def test_words_of_classes_are_told_where_there_are_none(task: Task, wrong: int) -> None:
+    text = FILE.replace("{class_weight: {WORD: {float: [1, 5]}}}", "{class_weight: balanced, label_smoothing: 0.1}")
+    problems = check_agreement(parse(text, "s.yaml", Path()).space, task)
+    assert [problem.message for problem in problems] == [
+        f"space: '{name}' is not for {task}" for name in ("label_smoothing", "class_weight")[2 - wrong :]
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from fake_run import NOWHERE, few_digits, few_rows
+from fake_run import NOWHERE, FakeRun, few_digits, few_rows
 
 import spaces
 from spaces.reader import parse
@@ -20,6 +21,7 @@ from trainers import preprocessing, words
 from trainers.data import Data, DataError
 from trainers.data.data import Raw
 from trainers.data.loading import load, prepared
+from trainers.training import train
 from trainers.words.preprocessing import IMAGE_PREPROCESSING, SEQUENCE_PREPROCESSING, TABLE_PREPROCESSING
 
 NAN = np.nan
@@ -288,3 +290,25 @@ def test_the_file_says_whether_data_may_have_missing_values() -> None:
     assert fills("missing: {choice: [mean, median]}")
     assert not fills("scale: min_max")
     assert words.vocabulary(TrainerSpec("model", "a.py:build", NOWHERE)) is not None
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_model_of_ones_own_that_leaves_missing_values_is_told_how_it_begins(begins: bool, tmp_path: Path) -> None:
+    data = few_numbers_with_gaps()
+
+    def build(params: Any, data: Data) -> keras.Model:
+        start, x = preprocessing.inputs(params, data) if begins else [keras.Input(data.input_shape)] * 2
+        return keras.Model(start, keras.layers.Dense(2)(x))
+
+    run = FakeRun(data, tmp_path, epochs=1)
+    with (
+        nullcontext() if begins else pytest.raises(DataError, match=r"trainers\.preprocessing\.inputs\(params, data\)")
+    ):
+        train.fit(build, {"preprocessing": {"missing": "mean"}}, run)
+    assert np.isfinite(run.losses).all()
+
+
+def few_numbers_with_gaps() -> Data:
+    x = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    x[::7, 1] = NAN
+    return table(x)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import Data
+from trainers.data import Data, DataError
 from trainers.training.layers_of import overrides
 from trainers.training.losses import SPARSE, loss, named
 from trainers.training.metrics import Answers, chosen
@@ -46,9 +46,11 @@ def goal(
     Calls the model on two examples, unless it tells what it gives, or `answers` do. Classification: (n, classes) or,
     for two classes, (n, 1); logits or probabilities. Several labels: (n, labels). Regression: (n, 1) or (n,). The
     metrics are those of the task, of the words, and those that `objectives` names, with `val_` or without. Raises
-    ValueError for any other output, and for words that don't fit the task.
+    ValueError for any other output, and for words that don't fit the task; DataError if it leaves missing values so.
     """
-    answers = answers or _answers(model, _two_outputs(model, data), data, words)
+    if answers is None:
+        answers = _answers(model, _two_outputs(model, data), data, words)
+        _expect_filled(model, data)
     asked = [name.removeprefix("val_") for name in objectives]
     names = [*BY_TASK[data.task], *words["metrics"], *(name for name in asked if _is_metric(name))]
     columns = answers.form == "columns" and data.task == "classification"
@@ -62,6 +64,18 @@ def _two_outputs(model: keras.Model, data: Data) -> Any:
     if linear and len(model.outputs) == 1 and None not in model.outputs[0].shape[1:]:
         return tf.zeros((2, *model.outputs[0].shape[1:]), model.outputs[0].dtype)  # no probabilities, whatever they are
     return model(tf.constant(data.x_train[:2]), training=False)
+
+
+def _expect_filled(model: keras.Model, data: Data) -> None:
+    """Raise DataError if the model gives no numbers for a table's rows that have missing ones."""
+    if not data.missing:
+        return
+    rows = data.x_train[np.isnan(data.x_train).any(axis=-1)][:2]
+    if len(rows) and not np.isfinite(model(tf.constant(rows), training=False)).all():
+        raise DataError(
+            "the model gives NaN for rows with missing values: preprocessing.missing is for models that begin with "
+            "`inputs, x = trainers.preprocessing.inputs(params, data)`. Begin yours so, or let it fill them itself"
+        )
 
 
 def _answers(model: keras.Model, outputs: Any, data: Data, words: Mapping[str, Any]) -> Answers:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spaces.errors import did_you_mean
-from spaces.parameters import Map
+from spaces.parameters import Map, Optional
 from trainers.data import Data, DataError
 
 
@@ -34,6 +34,8 @@ def example_weights(words: Mapping[str, Any], data: Data) -> NDArray[np.float32]
 def check_classes(space: Map, data: Data) -> None:
     """Check the classes that `class_weight` names in a file, before a trial trains with them. Raises DataError."""
     words = space.items.get("class_weight")
+    if isinstance(words, Optional):
+        words = words.body
     if isinstance(words, Map):
         _of_classes(dict.fromkeys(words.items, 1), data)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from spaces.errors import Place, Problem, did_you_mean
 from spaces.parameters import Branches, Choice, Fixed, Map, Node, Optional
@@ -11,7 +11,11 @@ from trainers.words.losses import LOSSES
 from trainers.words.metrics import METRICS, Task, known, reported
 from trainers.words.training import CLIPPING
 
-CLASSES_ALONE = ("label_smoothing", "class_weight")
+TASKS: Mapping[str, Sequence[Task]] = {
+    "label_smoothing": ("classification", "multi_label"),
+    "class_weight": ("classification",),
+}
+"""What certain words are for."""
 
 
 def check_agreement(space: Map, task: Task | None) -> list[Problem]:
@@ -47,9 +51,9 @@ def _task(space: Map, task: Task | None) -> Iterator[Problem]:
     for name, place in _words(space, "metrics"):
         if name in known(None) and name not in metrics:
             yield Problem(place, f"space.metrics: '{name}' is not for {task}", expected=f"one of {', '.join(metrics)}")
-    for name in CLASSES_ALONE:
-        if name in space.items and task == "regression":
-            yield Problem(space.places[name], f"space: '{name}' is not for regression", hint="take it out")
+    for name, tasks in TASKS.items():
+        if name in space.items and task not in tasks:
+            yield Problem(space.places[name], f"space: '{name}' is not for {task}", hint="take it out")
 
 
 def _monitors(space: Map, task: Task | None) -> Iterator[Problem]:

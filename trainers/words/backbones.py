@@ -21,7 +21,12 @@ _OPTIONS = Options(
             None,
             "Number of the first layer that is trained on; if left out, none of given weights, all of random ones.",
         ),
-        Option("pool", OneOf(("average", "max")), "average", "From the last feature maps to one vector."),
+        Option(
+            "pool",
+            OneOf(("average", "max")),
+            "average",
+            "From the last feature maps to a vector; not if `layers` begin with convolutions, which take the maps.",
+        ),
         Option("dropout", Real(0, 1, high_open=True), 0.0, "Share of that vector dropped in training."),
     )
 )
