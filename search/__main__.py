@@ -5,7 +5,11 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
+
+LEFT_RUNNING = 10.0  # seconds that threads get which still run when the command is done
 
 
 def main() -> int:
@@ -17,7 +21,19 @@ def main() -> int:
     code = cli.main(arguments, os.environ)
     # Python looks for garbage once more as it ends, which takes half a second where there are compiled programs.
     gc.freeze()
+    _end_threads(code)
     return code
+
+
+def _end_threads(code: int) -> None:
+    """End the process soon even if a trainer has left threads running, which Python would wait for without end."""
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+
+        def end() -> None:
+            time.sleep(LEFT_RUNNING)
+            os._exit(code)
+
+        threading.Thread(target=end, daemon=True).start()
 
 
 def _hide_password(arguments: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ WRONG_INPUT, BUG = 2, 3
 
 DESCRIPTION = "Hyperparameter search for Keras: one file says what to search, one command searches it."
 EPILOG = """exit codes:
-  0 done · 1 the study was given up · 2 your input is wrong · 3 a bug of ours ·
+  0 done · 1 the study was given up, or all its trials failed · 2 your input is wrong · 3 a bug of ours ·
   75 the storage is unavailable, try again · 130 interrupted
 
 start here:

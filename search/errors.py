@@ -23,7 +23,7 @@ class InputError(SearchError):
 
 
 class Aborted(SearchError):  # noqa: N818
-    """The study was given up."""
+    """The study was given up, or has come to nothing."""
 
     exit_code = 1
 

@@ -91,7 +91,7 @@ class LiveRun:
             self._report(epoch, metrics)
 
     def _report(self, epoch: int, metrics: dict[str, float]) -> None:
-        if isinstance(epoch, bool) or not isinstance(epoch, SupportsIndex) or operator.index(epoch) < 1:
+        if isinstance(epoch, bool) or not isinstance(epoch, SupportsIndex) or not 1 <= operator.index(epoch) < 2**31:
             raise ValueError(f"run.report: received epoch {epoch!r}; expected a whole number, the first epoch being 1")
         epoch = operator.index(epoch)  # NumPy's whole numbers too
         values = _numbers("report", metrics)
@@ -138,6 +138,8 @@ class LiveRun:
 def _numbers(function: str, metrics: dict[str, float]) -> dict[str, float]:
     values = {}
     for name, value in metrics.items():
+        if "\0" in name:
+            raise ValueError(f"run.{function}: received a metric called {name!r}; expected a name that can be stored")
         try:
             values[name] = float(value)
         except (TypeError, ValueError):

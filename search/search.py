@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from search import places
 from search.deletion import ending_with
-from search.errors import Interrupted
+from search.errors import Aborted, InputError, Interrupted
 from search.launcher import Launcher
 from search.postgres.connection import is_outage
 from search.postgres.failures import has_no_connection
@@ -22,7 +22,7 @@ from search.study.history import Snapshot, look
 from search.study.storage import Storage, open_storage
 from search.study.study import Study, open_study
 from search.sweep import sweep
-from search.text import duration
+from search.text import count, duration
 from spaces.spec import StudySpec
 from trainers.code_files import code_files
 
@@ -43,9 +43,16 @@ class Search:
     crowded: int = 0  # looks in a row that saw more workers than ours
 
     @staticmethod
-    def open(spec: StudySpec, reached: Reach, settings: Settings, branch: bool, accept_code: bool = False) -> Search:
+    def open(
+        spec: StudySpec,
+        reached: Reach,
+        settings: Settings,
+        branch: bool,
+        accept_code: bool,
+        shutdown: Shutdown,
+    ) -> Search:
         """Open the study of a space file, and the tables below it. Raises SearchError."""
-        storage = open_storage(reached.url, "search-run", reached.restart)
+        storage = open_storage(reached.url, "search-run", reached.restart, lambda: shutdown.asked)
         told: list[str] = []
 
         def making(name: str) -> None:
@@ -81,6 +88,8 @@ class Search:
         if not _finished(after):
             what = "interrupted" if shutdown.asked else "the workers were told to leave"
             raise Interrupted(f"{what}: what was trained is kept, and the same command continues")
+        if after.all and all(trial.state == "failed" for trial in after.all if trial.ended):
+            raise Aborted(f"study {self.study.name!r}: none of its {count(after.finished, 'trial')} came to a value")
 
     def _watch(self, launcher: Launcher, progress: Progress, shutdown: Shutdown) -> None:
         asked = 0.0
@@ -98,6 +107,9 @@ class Search:
                 launcher.wait(POLL)
         except KeyboardInterrupt:
             launcher.kill()
+            raise
+        except (Aborted, InputError):
+            self._show(progress, len(launcher.pids()))  # the trials that it comes from
             raise
         finally:
             _end(launcher)

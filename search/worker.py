@@ -30,6 +30,7 @@ from search.study.trial import PLACED, OwnedTrial
 from search.sweep import sweep
 from search.text import count
 from search.watchdog import watched
+from spaces.parameters import Fixed, Map, Node
 from trainers import find, runtime, words
 from trainers.contract import DataLost, Train, TrialOver
 from trainers.full_disk import is_full
@@ -221,7 +222,7 @@ class Worker:
 
     def _warn_of_unread(self, parameters: Watched) -> None:
         """Tell once per worker which parameters nobody read; kept with the study for whoever watches."""
-        unread = parameters.unread()
+        unread = [path for path in parameters.unread() if not _is_fixed(self.study.spec.space, path)]
         if self.warned or not unread:
             return
         self.warned = True
@@ -244,6 +245,16 @@ class Worker:
                 f"study {self.study.name!r}: {count(len(last), 'trial')} failed with the same error, none succeeded\n"
                 + textwrap.indent(last[-1].error or "", "    ")
             )
+
+
+def _is_fixed(space: Map, path: str) -> bool:
+    """Tell whether what stands at a dotted path of a trial's parameters is the same in all trials."""
+    node: Node | None = space
+    for key in path.split("."):
+        node = node.items.get(key) if isinstance(node, Map) else None
+        if isinstance(node, Fixed):
+            return True
+    return False
 
 
 def _expect_room(error: Exception) -> None:

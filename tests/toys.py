@@ -17,7 +17,7 @@ import psutil
 import psycopg2
 
 TRAINER = """
-import ctypes, json, os, time
+import ctypes, json, os, threading, time
 from pathlib import Path
 
 HERE = Path(__file__).parent

@@ -52,6 +52,8 @@ def build_only(trainer: TrainerSpec, folder: Path, params: Mapping[str, Any], da
         if trainer.kind == "builtin":
             raise
         raise FindError(f"{trainer.name}: failed while building a model, {user_code.told(error)}") from error
+    except SystemExit as error:
+        raise FindError(f"{trainer.name}: called sys.exit({error.code!r}) while building a model") from error
 
 
 def _build(trainer: TrainerSpec, folder: Path) -> Callable[..., Any]:

@@ -69,7 +69,7 @@ def _search(
 
     reached = reach(settings)
     try:
-        search = Search.open(spec, reached, settings, arguments.branch, arguments.accept_code)
+        search = Search.open(spec, reached, settings, arguments.branch, arguments.accept_code, shutdown)
         expect_room(search.storage.engine, len(launcher.places))
         if search.study.name != launcher.study:  # a branch
             launcher.kill()

@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             from search.deletion import ending_with
             from search.study.storage import open_storage
 
-            storage = open_storage(reached.url, "search-worker", reached.restart)
+            storage = open_storage(reached.url, "search-worker", reached.restart, lambda: shutdown.asked)
             try:
                 study = _admitted(storage, arguments.study, settings)
                 with ending_with(study, state):

@@ -26,6 +26,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PATIENCE = 600.0  # seconds that a call waits for a storage that went away
+LEAVING = 10.0  # as many if the process was asked to leave
 LONGEST_PAUSE = 2.0
 
 
@@ -33,7 +34,8 @@ LONGEST_PAUSE = 2.0
 class Storage:
     """Optuna's storage, the engine below it (a pool of one connection), and the ownership bound to that connection.
 
-    `restart` brings the embedded server back after an outage; None for a server of the user's own.
+    `restart` brings the embedded server back after an outage; None for a server of the user's own. `leaving` says
+    whether this process was asked to leave.
     """
 
     url: str
@@ -41,12 +43,14 @@ class Storage:
     engine: Engine = field(repr=False)
     ownership: Ownership = field(repr=False)
     restart: Callable[[], object] | None = field(default=None, repr=False)
+    leaving: Callable[[], bool] = field(default=lambda: False, repr=False)
+    told: set[str] = field(default_factory=set, repr=False, compare=False)  # why the server did not start
 
     def again(self, call: Callable[[], T], patience: float = PATIENCE) -> T:
         """Return what `call` returns, calling it again while the storage is away.
 
-        `call` must be one thought that may be repeated. Raises StorageUnavailable after `patience` seconds; what the
-        ownership raises when the trial went to somebody else passes through.
+        `call` must be one thought that may be repeated. Raises StorageUnavailable after `patience` seconds, or soon if
+        the process was asked to leave; what the ownership raises when the trial went to somebody else passes through.
         """
         started, pause = time.monotonic(), 0.05
         while True:
@@ -55,9 +59,10 @@ class Storage:
             except Exception as error:
                 if not is_outage(error):
                     raise
-                if time.monotonic() - started > patience:
+                waited = time.monotonic() - started
+                if waited > (min(patience, LEAVING) if self.leaving() else patience):
                     raise StorageUnavailable(
-                        f"the storage has been away for {patience:.0f} s; the same command continues when it is back"
+                        f"the storage has been away for {waited:.0f} s; the same command continues when it is back"
                     ) from error
                 log.warning("the storage is away (%s); trying again", type(error).__name__)
             time.sleep(pause * (0.5 + random.random()))
@@ -73,7 +78,9 @@ class Storage:
         except StoppedOnPurpose:
             raise
         except Exception as error:
-            log.warning("the embedded server did not start: %s", error)
+            level = logging.DEBUG if str(error) in self.told else logging.WARNING
+            self.told.add(str(error))
+            log.log(level, "the embedded server did not start: %s", error)
 
     def close(self) -> None:
         """Give back the connection, and with it everything that is owned."""
@@ -95,7 +102,12 @@ def make_schema(url: str) -> None:
         engine.dispose()
 
 
-def open_storage(url: str, application: str, restart: Callable[[], object] | None = None) -> Storage:
+def open_storage(
+    url: str,
+    application: str,
+    restart: Callable[[], object] | None = None,
+    leaving: Callable[[], bool] = lambda: False,
+) -> Storage:
     """Open the storage of a process: one connection; tables are made if need be.
 
     Raises SearchError; InputError if the tables are those of another version of Optuna.
@@ -104,7 +116,7 @@ def open_storage(url: str, application: str, restart: Callable[[], object] | Non
     _let_optuna_log_as_we_do()
     own = _backend(url, application, ping=False)  # `again` notices a dead connection as well
     _check_version(own)
-    return Storage(url, LeanStorage(own), own.engine, Ownership(own.engine), restart)
+    return Storage(url, LeanStorage(own), own.engine, Ownership(own.engine), restart, leaving)
 
 
 def shared_storage(

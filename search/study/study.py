@@ -305,7 +305,8 @@ def _branch(
     study.set_user_attr(COPIED, copied)
     if copied and DATA in origin.user_attrs:
         study.set_user_attr(DATA, origin.user_attrs[DATA])
-    _remember(study, spec, _seed(spec), code)
+    # Data is split by the seed: another one's values could not be compared.
+    _remember(study, spec, origin.user_attrs[SPEC]["seed"], code)
     return _opened(
         storage, study, spec, f"new study {name!r}: {spec.study!r} branched, {copied} compatible trials copied"
     )

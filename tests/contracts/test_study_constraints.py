@@ -186,7 +186,7 @@ def test_a_sampler_that_learns_of_complete_trials_alone_has_them_trained(storage
 
 def test_other_constraints_are_refused_with_the_difference(storages: Any, name: str) -> None:
     storage = storages()
-    opened(storage, constrained(name))
+    claimed(Claims(opened(storage, constrained(name)))).complete([0.5], {"size": 10.0})
     with pytest.raises(InputError, match=r"constraints\.size: \{max: 100\} -> \{max: 50\}"):
         opened(storage, constrained(name, "{size: {max: 50}}"))
     with pytest.raises(InputError, match=r"constraints\.size: removed \(\{max: 100\}\)"):

@@ -161,6 +161,19 @@ def test_a_branch_copies_the_trials_that_its_space_holds_and_has_its_budget_to_i
     assert look(old).finished == 6
 
 
+def test_a_branch_has_the_seed_of_its_origin_by_which_the_data_was_split(storages: Any, name: str) -> None:
+    storage = storages()
+    unseeded = toy(name, algorithm="sampler: random, pruner: none")
+    origin = open_study(storage, spec_of(unseeded))
+    origin.same_data("a")
+    trained(claimed(Claims(origin)))
+    wider = unseeded.replace("[0.0, 1.0]", "[0.0, 2.0]")
+    assert wider != unseeded
+    branch = open_study(storage, spec_of(wider), branch=True)
+    assert (branch.seed, look(branch).copied) == (origin.seed, 1)
+    branch.same_data("a")
+
+
 def test_nothing_is_copied_when_the_values_mean_something_else(storages: Any, name: str) -> None:
     storage = storages()
     trained(claimed(Claims(open_study(storage, spec_of(toy(name))))))

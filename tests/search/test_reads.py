@@ -3,11 +3,14 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from search import worker
 from search.reads import Watched
+from spaces.reader import parse
 
 
 def parameters() -> Watched:
@@ -83,3 +86,18 @@ def test_it_is_a_plain_dict_to_its_reader() -> None:
     with pytest.raises(KeyError, match="rat"):
         given["rat"]
     assert given.get("rat", 5) == 5
+
+
+def test_what_is_the_same_in_all_trials_is_not_searched() -> None:
+    text = """
+trainer: train.py:train
+objective: {minimize: loss}
+budget: {trials: 1}
+space:
+  sleep: 0.3
+  rest: {a: 1, b: {int: [1, 3]}, c: {const: [1, {d: 2}]}}
+  kind: {choice: {sgd: {momentum: 0.5}, adam: {}}}
+"""
+    space = parse(text, "space.yaml", Path()).space
+    paths = ("sleep", "rest", "rest.a", "rest.b", "rest.c", "rest.c.1.d", "kind", "kind.sgd.momentum")
+    assert [path for path in paths if worker._is_fixed(space, path)] == ["sleep", "rest.a", "rest.c", "rest.c.1.d"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,10 @@ import psycopg2
 import pytest
 
 from search import search
+from search.errors import StorageUnavailable
 from search.search import Search
+from search.shutdown import Shutdown
+from search.study import storage as storages
 from search.study.storage import Storage
 
 
@@ -50,3 +55,33 @@ def test_others_are_told_of_once_they_were_seen_for_a_while_not_when_a_worker_of
         told.append(len(said))
     assert told == [0, 0, 0, 0, 0, 0, 0, 1, 1]
     assert said == ["others train this study too; its budget is shared"]
+
+
+def test_a_process_that_is_asked_to_leave_waits_only_a_moment_for_the_storage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storages, "LEAVING", 0.2)
+    shutdown = Shutdown()
+    storage: Any = Storage("", *[SimpleNamespace()] * 3, None, lambda: shutdown.asked)  # type: ignore[arg-type]
+    calls: list[int] = []
+
+    def look() -> int:
+        calls.append(1)
+        if len(calls) == 3:
+            shutdown.receive(signal.SIGINT, None)
+        raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+    with pytest.raises(StorageUnavailable, match=r"has been away for 0 s; the same command continues"):
+        storage.again(look)
+    assert 3 <= len(calls) < 10
+
+
+def test_why_the_server_does_not_start_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    errors = iter(["no such folder", "no such folder", "no room", "no such folder"])
+
+    def restart() -> None:
+        raise OSError(next(errors))
+
+    storage: Any = Storage("", *[SimpleNamespace()] * 3, restart)  # type: ignore[arg-type]
+    for _ in range(4):
+        storage.try_restart()
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert told == [f"the embedded server did not start: {error}" for error in ("no such folder", "no room")]

@@ -116,6 +116,8 @@ except Exception as error:
         ("run.report(epoch, loss=float('inf'))", "nan", "epoch 1: loss is inf"),
         ("run.report(0, loss=1.0)", "user", "received epoch 0; expected a whole number, the first epoch being 1"),
         ("run.report(1.0, loss=1.0)", "user", "received epoch 1.0"),
+        ("run.report(10**12, loss=1.0)", "user", "received epoch 1000000000000"),
+        ("run.report(1, **{'loss\\0': 1.0})", "user", "expected a name that can be stored"),
         ("run.report(1, loss='low')", "user", "received loss='low'; expected a number"),
         ("return 0.5", "user", "the trainer returned 0.5; expected metrics by name, such as {'loss': 0.5}"),
         ("return {'loss': 'low'}", "user", "the trainer returned {'loss': 'low'}; expected metrics by name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -170,6 +171,24 @@ def test_one_error_in_all_first_trials_gives_the_study_up_with_the_traceback(pro
     assert "train.py" in done.stderr
     assert "ValueError: no such layer: {'x': 0." in done.stderr
     assert done.stdout.count("failed (user)") <= 6
+
+
+def test_a_study_whose_trials_all_failed_is_no_success(project: Toy) -> None:
+    project.write("run.report(epoch, loss=float('nan'))", trials=3)
+    for _ in range(2):
+        done = project.run("--workers", "1")
+        assert done.returncode == 1
+        assert done.stderr.strip() == f"search: error: study '{project.study}': none of its 3 trials came to a value"
+        assert "3/3 trials · 3 failed" in done.stdout
+
+
+def test_threads_that_a_trainer_leaves_running_do_not_keep_the_search(project: Toy) -> None:
+    project.write("threading.Thread(target=time.sleep, args=(600,)).start()", trials=2)
+    started = time.monotonic()
+    done = project.run("--workers", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2/2 trials · 2 complete" in done.stdout
+    assert time.monotonic() - started < 60
 
 
 def test_an_unknown_metric_is_told_with_the_nearest_and_costs_no_trial(project: Toy, shared: Stay) -> None:

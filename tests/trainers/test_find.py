@@ -206,6 +206,10 @@ def test_building_alone_tells_the_size_and_trains_nothing(tmp_path: Path) -> Non
             r"model, at .*net.py:4: return params\['units'\]\n  KeyError",
         ),
         (net("layers.Dense(3)"), r"model, with ValueError: the model's output has shape \(n, 3\)"),
+        (
+            "import sys\n\n\ndef build(params, data):\n    sys.exit(3)",
+            r"net.py:build: called sys.exit\(3\) while building",
+        ),
         (net("layers.Dens(3)"), r"model, at .*net.py:5: .*\n  AttributeError"),
     ],
 )
