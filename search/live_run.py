@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, SupportsIndex
 
-from search.errors import InputError
+from search.errors import InputError, StorageUnavailable
 from search.shutdown import Shutdown
 from search.study.claim import Claims
 from search.study.trial import OwnedTrial
@@ -88,7 +88,12 @@ class LiveRun:
     def report(self, epoch: int, **metrics: float) -> None:
         """Record an epoch and look whether the trial goes on. Raises TrialOver or Diverged; see the contract."""
         with self.busy:
-            self._report(epoch, metrics)
+            try:
+                self._report(epoch, metrics)
+            except StorageUnavailable:
+                if not self._shutdown.asked:
+                    raise
+                self._over("stopped")  # so that the trainer writes a checkpoint
 
     def _report(self, epoch: int, metrics: dict[str, float]) -> None:
         if isinstance(epoch, bool) or not isinstance(epoch, SupportsIndex) or not 1 <= operator.index(epoch) < 2**31:

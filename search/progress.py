@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import textwrap
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -63,7 +62,8 @@ def reason(error: str) -> str:
     told = len(lines) - 1 if begins is None else begins + 1
     while told < len(lines) - 1 and lines[told].startswith(" "):  # the stack
         told += 1
-    return textwrap.shorten(" ".join(lines[told:]), 200, placeholder=" …")
+    text = " ".join(" ".join(lines[told:]).split())
+    return text if len(text) <= 200 else f"{text[:199]}…"
 
 
 def time_left(now: Snapshot, finished_before: int, elapsed: float) -> float | None:

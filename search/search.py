@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from search import places
@@ -88,7 +89,8 @@ class Search:
         if not _finished(after):
             what = "interrupted" if shutdown.asked else "the workers were told to leave"
             raise Interrupted(f"{what}: what was trained is kept, and the same command continues")
-        if after.all and all(trial.state == "failed" for trial in after.all if trial.ended):
+        ended = [trial for trial in after.all if trial.ended]
+        if ended and all(trial.state == "failed" for trial in ended):
             raise Aborted(f"study {self.study.name!r}: none of its {count(after.finished, 'trial')} came to a value")
 
     def _watch(self, launcher: Launcher, progress: Progress, shutdown: Shutdown) -> None:
@@ -109,7 +111,8 @@ class Search:
             launcher.kill()
             raise
         except (Aborted, InputError):
-            self._show(progress, len(launcher.pids()))  # the trials that it comes from
+            with suppress(Exception):
+                progress.show(look(self.study))  # the trials that it comes from
             raise
         finally:
             _end(launcher)

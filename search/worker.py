@@ -30,7 +30,7 @@ from search.study.trial import PLACED, OwnedTrial
 from search.sweep import sweep
 from search.text import count
 from search.watchdog import watched
-from spaces.parameters import Fixed, Map, Node
+from spaces.parameters import Fixed, Map, Node, size
 from trainers import find, runtime, words
 from trainers.contract import DataLost, Train, TrialOver
 from trainers.full_disk import is_full
@@ -79,7 +79,7 @@ class Worker:
         if spec.data is None:
             raise InputError(f"{spec.file}: the trainer asks for run.data, but the file has no `data:`")
         try:
-            loaded = datasets.load(spec.data, spec.folder, self.study.seed, words.fills_missing(spec))
+            loaded = datasets.load(spec.data, spec.folder, self.study.split, words.fills_missing(spec))
             if spec.trainer.kind != "loop":
                 check_classes(spec.space, loaded)
         except datasets.DataError as error:
@@ -251,10 +251,10 @@ def _is_fixed(space: Map, path: str) -> bool:
     """Tell whether what stands at a dotted path of a trial's parameters is the same in all trials."""
     node: Node | None = space
     for key in path.split("."):
-        node = node.items.get(key) if isinstance(node, Map) else None
         if isinstance(node, Fixed):
             return True
-    return False
+        node = node.items.get(key) if isinstance(node, Map) else None
+    return isinstance(node, Fixed | Map) and size(node) == 0
 
 
 def _expect_room(error: Exception) -> None:

@@ -51,10 +51,9 @@ def stack(x: Any, params: Sequence[Any] | None, default: str, name: str = "layer
     return x
 
 
-def begin_with_maps(params: Sequence[Any], default: str) -> bool:
-    """Tell whether the first block that is there takes images, and no vectors."""
-    first = next((each for each in params if each is not None), None)
-    return first is not None and 0 not in block(first, default)[0].ranks
+def take_maps(params: Sequence[Any], default: str) -> bool:
+    """Tell whether any block takes images, and no vectors."""
+    return any(0 not in block(each, default)[0].ranks for each in params if each is not None)
 
 
 def _shown(words: Words) -> str:

@@ -33,7 +33,7 @@ def build(params: Mapping[str, Any], data: Data, folder: Path = Path()) -> keras
     default = () if words["backbone"] else TWO_CONVOLUTIONS
     layers = default if words["layers"] is None else words["layers"]
     if words["backbone"]:
-        x = backbone(x, words["backbone"], data, folder, maps=blocks.begin_with_maps(layers, default="conv"))
+        x = backbone(x, words["backbone"], data, folder, maps=blocks.take_maps(layers, default="conv"))
     x = blocks.stack(x, layers, default="conv")
     x = blocks.head(x, words["head"])
     x = blocks.stack(x, words["dense"], default="dense", name="dense")

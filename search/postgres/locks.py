@@ -12,3 +12,4 @@ class Kind(IntEnum):
     ASKING = 41  # of a study: somebody counts and asks for a trial
     TRIAL = 42  # of a trial: its owner trains it
     SCHEMA = 43  # 0: somebody makes the tables
+    OPENED = 44  # of a study, shared: a `run` has opened it, and lets workers join

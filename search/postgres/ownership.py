@@ -58,6 +58,11 @@ class Ownership:
             self._study = study_id
         return alone
 
+    def open(self, study_id: int) -> None:
+        """Be known as one who has opened the study, until `close` or until the connection is lost."""
+        with self._engine.begin() as connection:
+            _ask(connection, "lock_shared", Kind.OPENED, study_id)
+
     @contextlib.contextmanager
     def asking(self, study_id: int) -> Iterator[None]:
         """Be the only one in the study that counts and asks.
@@ -100,6 +105,10 @@ class Ownership:
     def workers(self, study_id: int) -> int:
         """Return how many workers are present in the study now."""
         return self._holders(Kind.PRESENCE).get(study_id, 0)
+
+    def in_use(self, study_id: int) -> bool:
+        """Say whether anybody has opened the study or works in it now."""
+        return any(study_id in self._holders(kind) for kind in (Kind.OPENED, Kind.PRESENCE))
 
     def close(self) -> None:
         """Let everything go and close the connection; the engine can still be used, without owning anything."""

@@ -25,7 +25,8 @@ _SILENT = 30.0  # seconds that a living server may say nothing at all
 _STOP = 60.0
 _PAUSE = 0.02
 
-_BUSY = ("starting up", "shutting down", "recovery", "not yet accepting", "timeout expired")
+_BUSY = ("starting up", "shutting down", "recovery", "not yet accepting")
+_SILENCE = "timeout expired"
 # The background processes of a killed server hold its shared memory for a moment longer.
 _NOT_YET = ("is still in use", "lock file")
 
@@ -35,6 +36,7 @@ class Answer(Enum):
 
     READY = "ready"
     BUSY = "busy"
+    SILENT = "silent"
     NONE = "none"
 
 
@@ -54,6 +56,8 @@ def answer(places: Places) -> Answer:
             return Answer.READY
         if any(words in text for words in _BUSY):
             return Answer.BUSY
+        if _SILENCE in text:  # something listens, so it is no time to start another one
+            return Answer.SILENT
         if not is_outage(error):
             raise explain(error, f"postgresql://{NAME}@/{NAME}") from None
         return Answer.NONE  # also when it has ended between the connection and the question
@@ -102,7 +106,11 @@ def start(places: Places, binaries: Path) -> None:
             return
         if now is Answer.BUSY:
             heard = time.monotonic()
-        elif process(places) is None and (launched is None or _as_server(launched, places) is None):
+        elif (
+            now is Answer.NONE
+            and process(places) is None
+            and (launched is None or _as_server(launched, places) is None)
+        ):
             if launched is not None:
                 _complain_unless_temporary(places)
             _remove_stale_locks(places)

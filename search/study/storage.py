@@ -26,7 +26,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 PATIENCE = 600.0  # seconds that a call waits for a storage that went away
-LEAVING = 10.0  # as many if the process was asked to leave
+LEAVING = 5.0  # as many if the process was asked to leave
 LONGEST_PAUSE = 2.0
 
 
@@ -75,6 +75,7 @@ class Storage:
             return
         try:
             self.restart()
+            self.told.clear()
         except StoppedOnPurpose:
             raise
         except Exception as error:

@@ -22,7 +22,7 @@ from spaces.parameters import priors
 from spaces.reader import parse
 from spaces.spec import StudySpec, difference, digest
 
-SPEC = "search:spec"  # {text, file, folder, digest, seed}: what a worker needs to join
+SPEC = "search:spec"  # {text, file, folder, digest, seed, split}: what a worker needs to join
 BUDGET = "search:budget"  # {trials, time}: read at every claim, so that it may grow; there from the first moment
 DATA = "search:data"  # the fingerprint of the data that the values belong to
 UNREAD = "search:unread"  # parameters that the trainer was seen not to read
@@ -33,12 +33,16 @@ Making = Callable[[str], object]
 
 @dataclass(frozen=True)
 class Study:
-    """A study that this process has opened. `told` says in a sentence how `open_study` came to it."""
+    """A study that this process has opened. `told` says in a sentence how `open_study` came to it.
+
+    `seed` is that of its draws and trainings, `split` the one that its data is divided by.
+    """
 
     storage: Storage = field(repr=False)
     spec: StudySpec = field(repr=False)
     handle: optuna.Study = field(repr=False)
     seed: int
+    split: int
     told: str = ""
 
     @property
@@ -99,23 +103,31 @@ def open_study(
     neither `branch` nor, for the code, `accept_code` says what to do. One in which no trial ever began is replaced.
     """
     with storage.ownership.asking(0):  # nobody else creates a study meanwhile
-        existing = _existing(storage, spec.study)
-        if existing is None or _half_made(existing):
-            if existing is not None and _directions(existing) != [o.direction for o in spec.objectives]:
-                raise _foreign(spec.study)
-            return _create(storage, spec, code, making, existing)
-        storage.backend.refresh()
-        same = _same(storage, existing, spec, code)
-        changed = changes(same if same is not None else existing, code)
-        if same is not None and (not changed or accept_code or not has_values(same)):
-            return _continue(storage, spec, same, code, changed)
-        if same is None and _never_begun(storage, existing):
-            storage.backend.delete_study(existing._study_id)
-            afresh = f"new study {spec.study!r}: nothing had begun in the one of this name, which had another space"
-            return replace(_create(storage, spec, code, making, None), told=afresh)
-        if not branch:
-            raise InputError(refusal(same.study_name, changed) if same is not None else _refusal(existing, spec))
-        return _branch(storage, existing, spec, code, not changed, making)
+        study = _made_or_found(storage, spec, branch, code, accept_code, making)
+        storage.ownership.open(study.id)
+        return study
+
+
+def _made_or_found(
+    storage: Storage, spec: StudySpec, branch: bool, code: Code | None, accept_code: bool, making: Making
+) -> Study:
+    existing = _existing(storage, spec.study)
+    if existing is None or _half_made(existing):
+        if existing is not None and _directions(existing) != [o.direction for o in spec.objectives]:
+            raise _foreign(spec.study)
+        return _create(storage, spec, code, making, existing)
+    storage.backend.refresh()
+    same = _same(storage, existing, spec, code)
+    changed = changes(same if same is not None else existing, code)
+    if same is not None and (not changed or accept_code or not has_values(same)):
+        return _continue(storage, spec, same, code, changed)
+    if same is None and _never_begun(storage, existing):
+        storage.backend.delete_study(existing._study_id)
+        afresh = f"new study {spec.study!r}: nothing had begun in the one of this name, which had another space"
+        return replace(_create(storage, spec, code, making, None), told=afresh)
+    if not branch:
+        raise InputError(refusal(same.study_name, changed) if same is not None else _refusal(existing, spec))
+    return _branch(storage, existing, spec, code, not changed, making)
 
 
 def load(storage: Storage, name: str) -> Study:
@@ -184,9 +196,9 @@ def _half_made(study: optuna.Study) -> bool:
 
 
 def _never_begun(storage: Storage, study: optuna.Study) -> bool:
-    """Say whether nobody works in a study, and nobody ever has."""
+    """Say whether nobody works in a study or is about to, and nobody ever has."""
     waiting = all(trial.state == optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False))
-    return waiting and storage.ownership.workers(study._study_id) == 0
+    return waiting and not storage.ownership.in_use(study._study_id)
 
 
 def _unknown(storage: Storage, name: str) -> str:
@@ -205,7 +217,7 @@ def _opened(storage: Storage, study: optuna.Study, spec: StudySpec | None = None
     stored = study.user_attrs[SPEC]
     spec = spec or _stored_spec(stored)
     study.pruner = algorithms.pruner(spec)
-    return Study(storage, spec, study, stored["seed"], told)
+    return Study(storage, spec, study, stored["seed"], stored.get("split", stored["seed"]), told)
 
 
 def _stored_spec(stored: dict[str, Any]) -> StudySpec:
@@ -246,7 +258,7 @@ def _seed(spec: StudySpec) -> int:
     return spec.algorithm.seed if spec.algorithm.seed is not None else secrets.randbelow(2**31)
 
 
-def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None) -> None:
+def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None, split: int | None = None) -> None:
     if code is not None:
         study.set_user_attr(CODE, dict(code))
     study.set_user_attr(BUDGET, _budget(spec))
@@ -258,6 +270,7 @@ def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None
             "folder": str(spec.folder),
             "digest": digest(spec),
             "seed": seed,
+            "split": seed if split is None else split,
         },
     )
 
@@ -276,8 +289,8 @@ def _same(storage: Storage, study: optuna.Study, spec: StudySpec, code: Code | N
 def _continue(
     storage: Storage, spec: StudySpec, study: optuna.Study, code: Code | None, changed: Sequence[str]
 ) -> Study:
-    seed = study.user_attrs[SPEC]["seed"]
-    _remember(study, spec, seed, code)
+    stored = study.user_attrs[SPEC]
+    _remember(study, spec, stored["seed"], code, stored.get("split"))
     told = f"; {', '.join(changed)} since it began" if changed else ""
     return _opened(storage, study, spec, f"study {study.study_name!r} continues{told}")
 
@@ -305,8 +318,9 @@ def _branch(
     study.set_user_attr(COPIED, copied)
     if copied and DATA in origin.user_attrs:
         study.set_user_attr(DATA, origin.user_attrs[DATA])
-    # Data is split by the seed: another one's values could not be compared.
-    _remember(study, spec, origin.user_attrs[SPEC]["seed"], code)
+    # Values on data that is divided otherwise could not be compared; draws should be others than the copied ones.
+    stored = origin.user_attrs[SPEC]
+    _remember(study, spec, _seed(spec), code, stored.get("split", stored["seed"]) if copied else None)
     return _opened(
         storage, study, spec, f"new study {name!r}: {spec.study!r} branched, {copied} compatible trials copied"
     )

@@ -113,14 +113,16 @@ def test_a_changed_space_is_refused_with_the_difference_and_nothing_is_changed(s
 
 
 def test_a_study_in_which_nothing_has_begun_takes_another_space(storages: Any, name: str) -> None:
-    storage = storages()
-    first = open_study(storage, spec_of(toy(name, x="float: [0.0, 1.0], prior: 0.5")))
+    storage, running = storages(), storages()
+    first = open_study(running, spec_of(toy(name, x="float: [0.0, 1.0], prior: 0.5")))
     changed = spec_of(toy(name, x="float: [2.0, 3.0], prior: 2.5"))
-    other = storages()
-    load(other, name).join()
     with pytest.raises(InputError, match="exists with another space"):
-        open_study(storage, changed)
-    other.close()
+        open_study(storage, changed)  # the other one's workers will join soon
+    running.close()
+    with closing(storages(keep=False)) as working:
+        load(working, name).join()
+        with pytest.raises(InputError, match="exists with another space"):
+            open_study(storage, changed)
     again = open_study(storage, changed)
     assert again.id != first.id
     assert "nothing had begun" in again.told
@@ -161,17 +163,23 @@ def test_a_branch_copies_the_trials_that_its_space_holds_and_has_its_budget_to_i
     assert look(old).finished == 6
 
 
-def test_a_branch_has_the_seed_of_its_origin_by_which_the_data_was_split(storages: Any, name: str) -> None:
+def test_a_branch_divides_its_data_as_its_origin_did_and_draws_other_values(storages: Any, name: str) -> None:
     storage = storages()
-    unseeded = toy(name, algorithm="sampler: random, pruner: none")
+    unseeded = toy(name, trials=6, algorithm="sampler: random, pruner: none")
     origin = open_study(storage, spec_of(unseeded))
     origin.same_data("a")
-    trained(claimed(Claims(origin)))
-    wider = unseeded.replace("[0.0, 1.0]", "[0.0, 2.0]")
-    assert wider != unseeded
-    branch = open_study(storage, spec_of(wider), branch=True)
-    assert (branch.seed, look(branch).copied) == (origin.seed, 1)
+    claims = Claims(origin)
+    claimed(claims).fail("user", "an error")
+    kept = [trained(claimed(claims)).parameters["x"] for _ in range(3)]
+    wider = spec_of(unseeded.replace("[0.0, 1.0]", "[0.0, 1.5]"))
+    branch = open_study(storage, wider, branch=True)
+    assert (branch.split, look(branch).copied) == (origin.split, 3)
     branch.same_data("a")
+    again = open_study(storages(), wider)
+    assert (again.seed, again.split) == (branch.seed, origin.split)
+    drawn = [1.5 * x for x in kept]
+    new = [trained(claimed(Claims(branch))).parameters["x"] for _ in range(3)]
+    assert not {round(x, 9) for x in drawn} & {round(x, 9) for x in new}
 
 
 def test_nothing_is_copied_when_the_values_mean_something_else(storages: Any, name: str) -> None:

@@ -62,7 +62,7 @@ def test_the_line_of_a_trial_says_how_it_ended_and_why() -> None:
             '  File "x.py", line 1, in f\n    f()\nValueError: \x1b[1mbad\x1b[0m\n\nReceived:\n  • x=1\n',
             "ValueError: bad Received: • x=1",
         ),
-        ("Traceback (most recent call last):\n  File\nKeyError: " + 99 * "abc ", "KeyError: " + 46 * "abc " + "abc …"),
+        ("Traceback (most recent call last):\n  File\nKeyError: " + 300 * "/", "KeyError: " + 189 * "/" + "…"),
     ],
     ids=["line", "traceback", "no stack", "chained", "long"],
 )

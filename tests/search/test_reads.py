@@ -96,8 +96,11 @@ budget: {trials: 1}
 space:
   sleep: 0.3
   rest: {a: 1, b: {int: [1, 3]}, c: {const: [1, {d: 2}]}}
+  same: {a: 1, b: {c: 2}}
   kind: {choice: {sgd: {momentum: 0.5}, adam: {}}}
 """
     space = parse(text, "space.yaml", Path()).space
-    paths = ("sleep", "rest", "rest.a", "rest.b", "rest.c", "rest.c.1.d", "kind", "kind.sgd.momentum")
-    assert [path for path in paths if worker._is_fixed(space, path)] == ["sleep", "rest.a", "rest.c", "rest.c.1.d"]
+    paths = ("sleep", "rest", "rest.a", "rest.b", "rest.c", "rest.c.1.d", "same", "kind", "kind.sgd.momentum", "none")
+    assert [path for path in paths if worker._is_fixed(space, path)] == [
+        *("sleep", "rest.a", "rest.c", "rest.c.1.d", "same")
+    ]

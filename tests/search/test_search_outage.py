@@ -75,13 +75,14 @@ def test_a_process_that_is_asked_to_leave_waits_only_a_moment_for_the_storage(mo
 
 
 def test_why_the_server_does_not_start_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    errors = iter(["no such folder", "no such folder", "no room", "no such folder"])
+    errors = iter(["no folder", "no folder", "no room", "no folder", None, "no room"])
 
     def restart() -> None:
-        raise OSError(next(errors))
+        if (error := next(errors)) is not None:
+            raise OSError(error)
 
     storage: Any = Storage("", *[SimpleNamespace()] * 3, restart)  # type: ignore[arg-type]
-    for _ in range(4):
+    for _ in range(6):
         storage.try_restart()
     told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert told == [f"the embedded server did not start: {error}" for error in ("no such folder", "no room")]
+    assert told == [f"the embedded server did not start: {error}" for error in ("no folder", "no room", "no room")]

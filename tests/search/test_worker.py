@@ -14,12 +14,13 @@ from claimers import claimed, spec_of
 from servers import embedded_server
 
 from search import places
-from search.errors import Aborted, InputError, Interrupted
+from search.errors import Aborted, InputError, Interrupted, StorageUnavailable
 from search.shutdown import Shutdown
 from search.study.claim import Claims
 from search.study.history import Snapshot, look
 from search.study.storage import Storage, open_storage
 from search.study.study import UNREAD, load, open_study
+from search.study.trial import OwnedTrial
 from search.worker import Worker
 
 SPACE = """
@@ -198,6 +199,33 @@ def train(params, run):
     assert (places.checkpoints(worker.state, bench.name, 0) / "checkpoint").exists()
     again = claimed(Claims(worker.study))
     assert (again.number, again.epoch) == (0, 1)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_an_epoch_that_could_not_be_reported_is_in_the_checkpoint_of_a_worker_that_was_asked_to_leave(
+    asked: bool, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise StorageUnavailable("the storage has been away")
+
+    monkeypatch.setattr(OwnedTrial, "record", away)
+    monkeypatch.setattr(OwnedTrial, "leave", away)
+    worker = bench.worker(f"""
+import os, signal
+from trainers.contract import TrialOver
+
+def train(params, run):
+    if {asked}:
+        os.kill(os.getpid(), signal.SIGTERM)
+    try:
+        run.report(1, loss=1.0)
+    except TrialOver:
+        (run.folder / "checkpoint").touch()
+        raise
+""")
+    with bench.shutdown.listening(), pytest.raises(StorageUnavailable):
+        worker.work()
+    assert (places.checkpoints(worker.state, bench.name, 0) / "checkpoint").exists() == asked
 
 
 LEAVES_LAST = """

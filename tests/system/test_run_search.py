@@ -182,6 +182,14 @@ def test_a_study_whose_trials_all_failed_is_no_success(project: Toy) -> None:
         assert "3/3 trials · 3 failed" in done.stdout
 
 
+def test_a_time_that_is_spent_before_the_first_trial_is_no_failure(project: Toy) -> None:
+    timed = SPACE.replace("epochs: EPOCHS", "epochs: EPOCHS, time: 0.001s")
+    assert "prior" in timed  # a trial that waits
+    project.write("", trials=3, space=timed)
+    done = project.run("--workers", "1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_threads_that_a_trainer_leaves_running_do_not_keep_the_search(project: Toy) -> None:
     project.write("threading.Thread(target=time.sleep, args=(600,)).start()", trials=2)
     started = time.monotonic()

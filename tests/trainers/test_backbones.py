@@ -112,10 +112,10 @@ def test_convolutions_behind_the_network_take_its_maps() -> None:
         build(
             {"preprocessing": {"resize": 64}, "backbone": {SMALL: {"weights": "none"}}, "layers": layers}, few_digits()
         )
-        for layers in ([None, {"filters": 6}], [{"dense": {"units": 6}}, None])
+        for layers in ([None, {"residual": {"filters": 4}}, {"filters": 6}], [{"dense": {"units": 6}}, None])
     )
-    (convolution,) = [layer for layer in of_maps.layers if isinstance(layer, keras.layers.Conv2D)]
-    assert convolution.input.shape[1:3] == (2, 2)
+    convolutions = [layer for layer in of_maps.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert convolutions[0].input.shape[1:3] == (2, 2)
     assert "GlobalAveragePooling2D" in [type(layer).__name__ for layer in of_vectors.layers]
     assert of_maps(few_digits().x_train[:3]).shape == of_vectors(few_digits().x_train[:3]).shape == (3, 10)
 

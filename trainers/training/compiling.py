@@ -67,11 +67,12 @@ def _two_outputs(model: keras.Model, data: Data) -> Any:
 
 
 def _expect_filled(model: keras.Model, data: Data) -> None:
-    """Raise DataError if the model gives no numbers for a table's rows that have missing ones."""
+    """Raise DataError if the model gives NaN for a table's rows just because they have missing values."""
     if not data.missing:
         return
-    rows = data.x_train[np.isnan(data.x_train).any(axis=-1)][:2]
-    if len(rows) and not np.isfinite(model(tf.constant(rows), training=False)).all():
+    rows = data.x_train[np.flatnonzero(np.isnan(data.x_train).any(axis=-1))[:2]]
+    given, filled = (np.isnan(model(tf.constant(x), training=False)).any() for x in (rows, np.nan_to_num(rows)))
+    if given and not filled:
         raise DataError(
             "the model gives NaN for rows with missing values: preprocessing.missing is for models that begin with "
             "`inputs, x = trainers.preprocessing.inputs(params, data)`. Begin yours so, or let it fill them itself"

@@ -25,9 +25,9 @@ _OPTIONS = Options(
             "pool",
             OneOf(("average", "max")),
             "average",
-            "From the last feature maps to a vector; not if `layers` begin with convolutions, which take the maps.",
+            "From the last feature maps to a vector; not if `layers` have convolutions or others that take the maps.",
         ),
-        Option("dropout", Real(0, 1, high_open=True), 0.0, "Share of that vector dropped in training."),
+        Option("dropout", Real(0, 1, high_open=True), 0.0, "Share of it, or of the maps, dropped in training."),
     )
 )
 

@@ -12,14 +12,17 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
+import psycopg2
 import pytest
 from server_project import ENVIRONMENT, Project, User, new_project
 from servers import processes_in, reachable_folder
 
 from search.errors import InputError, StorageUnavailable
-from search.postgres import account, binaries, data, places, server, watcher
+from search.postgres import account, binaries, data, places, postmaster, server, watcher
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
@@ -508,3 +511,23 @@ def test_only_the_watcher_of_this_folder_is_dismissed_whatever_pid_it_left(
         process.communicate()
     os.close(held)
     assert process.returncode == (-signal.SIGKILL if killed else 0)
+
+
+@pytest.mark.parametrize(
+    ("said", "patience"), [("timeout expired", 0.2), ("FATAL: the database system is starting up", 1)]
+)
+def test_a_server_that_says_nothing_is_given_less_time_than_one_that_recovers_and_gets_no_rival(
+    said: str, patience: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(places: Any) -> None:
+        raise psycopg2.OperationalError(said)
+
+    monkeypatch.setattr(postmaster, "_connected", refuse)
+    monkeypatch.setattr(postmaster, "_launch", lambda *_: pytest.fail("another server was started"))
+    monkeypatch.setattr(postmaster, "_SILENT", 0.2)
+    monkeypatch.setattr(postmaster, "_START", 1.0)
+    started = time.monotonic()
+    with pytest.raises(StorageUnavailable, match="did not get ready"):
+        postmaster.start(SimpleNamespace(root=tmp_path, data=tmp_path), tmp_path)  # type: ignore[arg-type]
+    assert time.monotonic() - started >= patience
+    assert patience == 1 or time.monotonic() - started < 1
