@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+import sqlalchemy
 
 from search.errors import InputError
 from search.postgres import records
+from search.postgres.connection import is_outage
 from search.study import algorithms
 from search.study.branch import copy_compatible
 from search.study.code import CODE, Code, changes, elsewhere, has_values, refusal
@@ -121,8 +123,7 @@ def _made_or_found(
     changed = changes(same if same is not None else existing, code)
     if same is not None and (not changed or accept_code or not has_values(same)):
         return _continue(storage, spec, same, code, changed)
-    if same is None and _never_begun(storage, existing):
-        storage.backend.delete_study(existing._study_id)
+    if same is None and _never_begun(storage, existing) and _deleted(storage, existing):
         afresh = f"new study {spec.study!r}: nothing had begun in the one of this name, which had another space"
         return replace(_create(storage, spec, code, making, None), told=afresh)
     if not branch:
@@ -199,6 +200,17 @@ def _never_begun(storage: Storage, study: optuna.Study) -> bool:
     """Say whether nobody works in a study or is about to, and nobody ever has."""
     waiting = all(trial.state == optuna.trial.TrialState.WAITING for trial in study.get_trials(deepcopy=False))
     return waiting and not storage.ownership.in_use(study._study_id)
+
+
+def _deleted(storage: Storage, study: optuna.Study) -> bool:
+    """Delete a study, if this account may."""
+    try:
+        storage.backend.delete_study(study._study_id)
+    except (sqlalchemy.exc.DBAPIError, optuna.exceptions.StorageInternalError) as error:
+        if is_outage(error):
+            raise
+        return False
+    return True
 
 
 def _unknown(storage: Storage, name: str) -> str:

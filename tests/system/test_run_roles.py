@@ -67,6 +67,19 @@ def test_a_worker_without_other_rights_goes_on_with_the_study(owner: str, projec
     assert len(toys.epochs(owner, "shared")) == 12
 
 
+def test_a_worker_who_may_delete_nothing_is_refused_another_space_though_nothing_has_begun(
+    owner: str, project: toys.Toy
+) -> None:
+    env = {"SEARCH_STORAGE": as_role(owner, "search_worker")}
+    space = toys.SPACE.replace("STUDY", "early").replace("epochs: EPOCHS", "epochs: EPOCHS, time: 0.001s")
+    for text, code in ((space, 0), (space.replace("[0.0, 1.0]", "[0.0, 2.0]"), 2)):
+        project.write(body="pass", trials=2, epochs=2, space=text)
+        done = project.run("--workers", "1", env=env)
+        assert done.returncode == code, done.stderr + done.stdout
+    assert "study 'early' exists with another space" in done.stderr
+    assert toys.trials(owner, "early") == [(0, "WAITING")]
+
+
 @pytest.mark.parametrize("statement", RUIN)
 def test_a_worker_can_not_ruin_the_tables(statement: str, owner: str, project: toys.Toy) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
