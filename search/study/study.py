@@ -229,7 +229,7 @@ def _opened(storage: Storage, study: optuna.Study, spec: StudySpec | None = None
     stored = study.user_attrs[SPEC]
     spec = spec or _stored_spec(stored)
     study.pruner = algorithms.pruner(spec)
-    return Study(storage, spec, study, stored["seed"], stored.get("split", stored["seed"]), told)
+    return Study(storage, spec, study, stored["seed"], _split(study), told)
 
 
 def _stored_spec(stored: dict[str, Any]) -> StudySpec:
@@ -241,7 +241,8 @@ def _create(
     storage: Storage, spec: StudySpec, code: Code | None, making: Making, half_made: optuna.Study | None
 ) -> Study:
     study = _make(storage, spec, spec.study, making, half_made)
-    _remember(study, spec, _seed(spec), code)
+    seed = _seed(spec)
+    _remember(study, spec, seed, seed, code)
     return _opened(storage, study, spec, f"new study {spec.study!r}")
 
 
@@ -270,7 +271,12 @@ def _seed(spec: StudySpec) -> int:
     return spec.algorithm.seed if spec.algorithm.seed is not None else secrets.randbelow(2**31)
 
 
-def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None, split: int | None = None) -> None:
+def _split(study: optuna.Study) -> int:
+    stored = study.user_attrs[SPEC]
+    return int(stored.get("split", stored["seed"]))  # studies had one seed for both
+
+
+def _remember(study: optuna.Study, spec: StudySpec, seed: int, split: int, code: Code | None) -> None:
     if code is not None:
         study.set_user_attr(CODE, dict(code))
     study.set_user_attr(BUDGET, _budget(spec))
@@ -282,7 +288,7 @@ def _remember(study: optuna.Study, spec: StudySpec, seed: int, code: Code | None
             "folder": str(spec.folder),
             "digest": digest(spec),
             "seed": seed,
-            "split": seed if split is None else split,
+            "split": split,
         },
     )
 
@@ -301,8 +307,7 @@ def _same(storage: Storage, study: optuna.Study, spec: StudySpec, code: Code | N
 def _continue(
     storage: Storage, spec: StudySpec, study: optuna.Study, code: Code | None, changed: Sequence[str]
 ) -> Study:
-    stored = study.user_attrs[SPEC]
-    _remember(study, spec, stored["seed"], code, stored.get("split"))
+    _remember(study, spec, study.user_attrs[SPEC]["seed"], _split(study), code)
     told = f"; {', '.join(changed)} since it began" if changed else ""
     return _opened(storage, study, spec, f"study {study.study_name!r} continues{told}")
 
@@ -331,8 +336,8 @@ def _branch(
     if copied and DATA in origin.user_attrs:
         study.set_user_attr(DATA, origin.user_attrs[DATA])
     # Values on data that is divided otherwise could not be compared; draws should be others than the copied ones.
-    stored = origin.user_attrs[SPEC]
-    _remember(study, spec, _seed(spec), code, stored.get("split", stored["seed"]) if copied else None)
+    seed = _seed(spec)
+    _remember(study, spec, seed, _split(origin) if copied else seed, code)
     return _opened(
         storage, study, spec, f"new study {name!r}: {spec.study!r} branched, {copied} compatible trials copied"
     )

@@ -101,6 +101,5 @@ space:
 """
     space = parse(text, "space.yaml", Path()).space
     paths = ("sleep", "rest", "rest.a", "rest.b", "rest.c", "rest.c.1.d", "same", "kind", "kind.sgd.momentum", "none")
-    assert [path for path in paths if worker._is_fixed(space, path)] == [
-        *("sleep", "rest.a", "rest.c", "rest.c.1.d", "same")
-    ]
+    fixed = tuple(path for path in paths if worker._is_fixed(space, path))
+    assert fixed == ("sleep", "rest.a", "rest.c", "rest.c.1.d", "same")

@@ -21,8 +21,10 @@ from trainers import preprocessing, words
 from trainers.data import Data, DataError
 from trainers.data.data import Raw
 from trainers.data.loading import load, prepared
-from trainers.training import train
+from trainers.training import compiling, train
 from trainers.words.preprocessing import IMAGE_PREPROCESSING, SEQUENCE_PREPROCESSING, TABLE_PREPROCESSING
+from trainers.words.reading import read
+from trainers.words.training import OPTIONS
 
 NAN = np.nan
 COLUMN = np.array([1.0, 2.0, 2.0, 7.0, NAN], np.float32)
@@ -306,6 +308,19 @@ def test_a_model_of_ones_own_that_leaves_missing_values_is_told_how_it_begins(be
     ):
         train.fit(build, {"preprocessing": {"missing": "mean"}}, run)
     assert np.isfinite(run.losses).all()
+
+
+def test_a_model_is_not_asked_about_gaps_where_training_has_none() -> None:
+    class AtLeastOne(keras.layers.Layer):  # type: ignore[misc]
+        def call(self, x: Any) -> Any:
+            assert x.shape[0] != 0
+            return x
+
+    held = few_numbers_with_gaps().x_train
+    data = table(np.nan_to_num(held), held)
+    assert data.missing
+    inputs = keras.Input(data.input_shape)
+    compiling.goal(keras.Model(inputs, keras.layers.Dense(2)(AtLeastOne()(inputs))), data, read(OPTIONS, {}))
 
 
 def few_numbers_with_gaps() -> Data:

@@ -68,11 +68,12 @@ def _two_outputs(model: keras.Model, data: Data) -> Any:
 
 def _expect_filled(model: keras.Model, data: Data) -> None:
     """Raise DataError if the model gives NaN for a table's rows just because they have missing values."""
-    if not data.missing:
-        return
-    rows = data.x_train[np.flatnonzero(np.isnan(data.x_train).any(axis=-1))[:2]]
-    given, filled = (np.isnan(model(tf.constant(x), training=False)).any() for x in (rows, np.nan_to_num(rows)))
-    if given and not filled:
+
+    def gives_nan(x: Any) -> bool:
+        return bool(np.isnan(model(tf.constant(x), training=False)).any())
+
+    rows = data.x_train[np.flatnonzero(np.isnan(data.x_train).any(axis=-1))[:2]] if data.missing else ()
+    if len(rows) and gives_nan(rows) and not gives_nan(np.nan_to_num(rows)):
         raise DataError(
             "the model gives NaN for rows with missing values: preprocessing.missing is for models that begin with "
             "`inputs, x = trainers.preprocessing.inputs(params, data)`. Begin yours so, or let it fill them itself"

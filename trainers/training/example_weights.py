@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spaces.errors import did_you_mean
-from spaces.parameters import Map, Optional
+from spaces.parameters import Map
 from trainers.data import Data, DataError
+from trainers.words.agreement import nodes
 
 
 def example_weights(words: Mapping[str, Any], data: Data) -> NDArray[np.float32] | None:
@@ -33,11 +34,9 @@ def example_weights(words: Mapping[str, Any], data: Data) -> NDArray[np.float32]
 
 def check_classes(space: Map, data: Data) -> None:
     """Check the classes that `class_weight` names in a file, before a trial trains with them. Raises DataError."""
-    words = space.items.get("class_weight")
-    if isinstance(words, Optional):
-        words = words.body
-    if isinstance(words, Map):
-        _of_classes(dict.fromkeys(words.items, 1), data)
+    for words in nodes(space, ("class_weight",)):
+        if isinstance(words, Map):
+            _of_classes(dict.fromkeys(words.items, 1), data)
 
 
 def _of_classes(chosen: Any, data: Data) -> NDArray[np.float32]:

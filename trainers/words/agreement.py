@@ -68,7 +68,7 @@ def _monitors(space: Map, task: Task | None) -> Iterator[Problem]:
 
 def _levels(space: Map) -> Iterator[Problem]:
     """Look at a piecewise schedule: boundaries that rise, and one level more than there are boundaries."""
-    for node in _nodes(space, ("schedule", "piecewise")):
+    for node in nodes(space, ("schedule", "piecewise")):
         if not isinstance(node, Map):
             continue
         boundaries, shares = (node.items.get(name) for name in ("boundaries", "shares"))
@@ -82,24 +82,24 @@ def _levels(space: Map) -> Iterator[Problem]:
             yield Problem(node.places["shares"], message, f"{len(second)} shares", f"{len(first) + 1}")
 
 
-def _nodes(node: Node | None, path: tuple[str, ...]) -> Iterator[Node]:
+def nodes(node: Node | None, path: tuple[str, ...]) -> Iterator[Node]:
     """Give whatever may stand at a path of keys, in every branch."""
     match node:
         case Optional(body):
-            yield from _nodes(body, path)
+            yield from nodes(body, path)
         case Branches() if path:
-            yield from _nodes(node.branches.get(path[0]), path[1:])
+            yield from nodes(node.branches.get(path[0]), path[1:])
         case Map() if path:
-            yield from _nodes(node.items.get(path[0]), path[1:])
+            yield from nodes(node.items.get(path[0]), path[1:])
         case Fixed(value) if path and isinstance(value, Mapping) and path[0] in value:
-            yield from _nodes(Fixed(value[path[0]], node.place), path[1:])
+            yield from nodes(Fixed(value[path[0]], node.place), path[1:])
         case _ if node is not None and not path:
             yield node
 
 
 def _words(space: Map, *path: str) -> Iterator[tuple[str, Place]]:
     """Give each word that may stand at a path, with its place: `a`, `{a: …}`, and those of a choice or a list."""
-    for node in _nodes(space, path):
+    for node in nodes(space, path):
         match node:
             case Choice():
                 values = list(zip(node.values, node.places or (node.place,) * len(node.values), strict=True))
