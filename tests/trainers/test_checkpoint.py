@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,28 @@ def test_arrays_of_objects_are_refused(tmp_path: Path) -> None:
     loaded = checkpoint.load(tmp_path)
     assert loaded is not None
     assert loaded.epoch == 1
+
+
+def test_what_trains_for_less_than_a_second_writes_nothing_unless_it_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(checkpoint.time, "monotonic", lambda: now[0])
+    asked: list[int] = []
+
+    def offered(epoch: int) -> State:
+        asked.append(epoch)
+        return state(epoch)
+
+    with checkpoint.Writer(tmp_path) as writer:
+        for epoch in range(1, 5):
+            now[0] += 0.3
+            writer.offer(partial(offered, epoch))
+    assert asked == [4]
+    with checkpoint.Writer(tmp_path / "short") as writer:
+        writer.offer(partial(offered, 5))
+        (tmp_path / "short").mkdir()
+        writer.save(state(5))
+    assert asked == [4]
+    loaded = [checkpoint.load(folder) for folder in (tmp_path, tmp_path / "short")]
+    assert [one.epoch for one in loaded if one is not None] == [4, 5]

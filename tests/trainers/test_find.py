@@ -14,6 +14,7 @@ from fake_run import IMAGE, NOWHERE, TABULAR, FakeRun, few_digits, few_tumours
 from spaces.spec import TrainerSpec
 from trainers import find
 from trainers.find import FindError
+from trainers.training import checkpoint
 from trainers.training.compiling import goal
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
@@ -168,7 +169,10 @@ def test_a_models_own_train_step_is_used_with_augmentation_too(tmp_path: Path) -
     assert module.Net.steps > 0
 
 
-def test_a_checkpoint_of_another_model_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_checkpoint_of_another_model_is_left_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "FIRST", 0)
     train = find.load(IMAGE, tmp_path)
     train({"layers": []}, FakeRun(few_digits(), tmp_path, epochs=1))
     run = FakeRun(few_digits(), tmp_path, epochs=1)
@@ -177,7 +181,10 @@ def test_a_checkpoint_of_another_model_is_left_alone(tmp_path: Path, caplog: pyt
     assert "of another model" in caplog.text
 
 
-def test_a_trial_that_died_before_it_was_recorded_ends_alike_and_is_kept_again(tmp_path: Path) -> None:
+def test_a_trial_that_died_before_it_was_recorded_ends_alike_and_is_kept_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint, "FIRST", 0)
     train = find.load(IMAGE, tmp_path)
     runs = [FakeRun(few_digits(), tmp_path, epochs=2) for _ in range(2)]
     results = [dict(train({"layers": []}, run)) for run in runs]

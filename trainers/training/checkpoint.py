@@ -3,9 +3,9 @@
 One checkpoint is two files: `epoch-000003.npz` (arrays, without pickle) and `epoch-000003.json` (epoch, metrics, and
 SHA-256 of the arrays). Both are written aside, synced and renamed, the JSON last: it stands for a whole checkpoint.
 
-A `Writer` writes in the background, and not after every epoch: at most about a twentieth of the time goes into it. So
-what `kill -9` costs is the running epoch and at most twenty times what a checkpoint takes, of training; a trial that is
-stopped loses no finished epoch.
+A `Writer` writes in the background, and not after every epoch: at most about a twentieth of the time goes into it, and
+nothing into trials of less than a second. So what `kill -9` costs is the running epoch and at most a second, or twenty
+times what a checkpoint takes, of training; a trial that is stopped loses no finished epoch.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 2
 PAUSE = 20  # times what the last checkpoint took, until the next one is worth it
+FIRST = 1.0  # seconds of training until the first one is
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Writer:
         self._folder = folder
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._running: Future[float] | None = None
-        self._finished, self._took = 0.0, 0.0
+        self._finished, self._took = time.monotonic(), FIRST / PAUSE
         self._epoch = 0  # of the last state that was handed over
 
     def __enter__(self) -> Writer:
@@ -78,11 +79,11 @@ class Writer:
             self._wait()
 
     def offer(self, state: Callable[[], State]) -> None:
-        """Write a state if it is worth it by now: the first one always is. Raises OSError of the write before."""
+        """Write a state if it is worth it by now. Raises OSError of the write before."""
         if self._running is not None and not self._running.done():
             return
         self._wait()
-        if time.monotonic() - self._finished >= PAUSE * self._took or self._epoch == 0:
+        if time.monotonic() - self._finished >= PAUSE * self._took:
             self.save(state())
 
     def save(self, state: State) -> None:
