@@ -95,3 +95,22 @@ def test_words_of_classes_are_told_where_there_are_none(task: Task, wrong: int) 
     assert [problem.message for problem in problems] == [
         f"space: '{name}' is not for {task}" for name in ("label_smoothing", "class_weight")[2 - wrong :]
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        ("loss: {choice: [crossentropy, hinge]}, label_smoothing: {optional: {float: [0.05, 0.2]}}", ["hinge"]),
+        ("loss: {choice: {focal: {}, cosine_similarity: {}}}, label_smoothing: 0.1", ["cosine_similarity"]),
+        ("loss: hinge, label_smoothing: 0", []),
+        ("loss: focal, label_smoothing: 0.1", []),
+        ("loss: {choice: [crossentropy, hinge]}", []),
+        ("label_smoothing: 0.1", []),
+    ],
+)
+def test_a_loss_that_knows_no_label_smoothing_is_told_beside_it(words: str, wrong: list[str]) -> None:
+    text = FILE.replace("class_weight: {WORD: {float: [1, 5]}}", words)
+    problems = check_agreement(parse(text, "s.yaml", Path()).space, "classification")
+    assert [problem.message for problem in problems] == [
+        f"space.loss: '{name}' beside label_smoothing" for name in wrong
+    ]

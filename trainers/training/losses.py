@@ -9,7 +9,7 @@ import keras
 
 from trainers.training.metrics import Answers
 from trainers.training.optimizer import keras_object
-from trainers.words.losses import LOSS, LOSSES
+from trainers.words.losses import LOSS, LOSSES, SMOOTHED
 from trainers.words.reading import one_word
 
 SPARSE = ("crossentropy", "generalized_crossentropy")
@@ -43,8 +43,8 @@ def loss(words: Mapping[str, Any], answers: Answers) -> keras.losses.Loss:
             **options
         )
         return made
-    if smoothing and name not in ("crossentropy", "focal"):
-        raise ValueError(f"label_smoothing is for crossentropy and focal; the loss is '{name}'")
+    if smoothing and name not in SMOOTHED:
+        raise ValueError(f"label_smoothing is for {' and '.join(SMOOTHED)}; the loss is '{name}'")
     binary = answers.form == "one" or answers.task == "multi_label"
     kinds, from_logits = keras.losses, answers.from_logits
     match name:

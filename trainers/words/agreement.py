@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from spaces.errors import Place, Problem, did_you_mean
 from spaces.parameters import Branches, Choice, Fixed, Map, Node, Optional
 from spaces.scalars import written
-from trainers.words.losses import LOSSES
+from trainers.words.losses import LOSSES, SMOOTHED
 from trainers.words.metrics import METRICS, Task, known, reported
 from trainers.words.training import CLIPPING
 
@@ -17,12 +17,15 @@ TASKS: Mapping[str, Sequence[Task]] = {
 }
 """What certain words are for."""
 
+OF_CLASSES = {word.name for task in TASKS["label_smoothing"] for word in LOSSES[task]}
+
 
 def check_agreement(space: Map, task: Task | None) -> list[Problem]:
     """Return what is wrong between the words of training, each at its place; `task` None: it isn't known yet."""
     return [
         *_clipping(space),
         *_task(space, task),
+        *_smoothing(space),
         *_monitors(space, task),
         *_levels(space),
     ]
@@ -54,6 +57,15 @@ def _task(space: Map, task: Task | None) -> Iterator[Problem]:
     for name, tasks in TASKS.items():
         if name in space.items and task not in tasks:
             yield Problem(space.places[name], f"space: '{name}' is not for {task}", hint="take it out")
+
+
+def _smoothing(space: Map) -> Iterator[Problem]:
+    if all(isinstance(node, Fixed) and not node.value for node in nodes(space, ("label_smoothing",))):
+        return
+    for name, place in _words(space, "loss"):
+        if name in OF_CLASSES and name not in SMOOTHED:
+            message = f"space.loss: '{name}' beside label_smoothing"
+            yield Problem(place, message, expected=f"one of {', '.join(SMOOTHED)}", hint="take one of both out")
 
 
 def _monitors(space: Map, task: Task | None) -> Iterator[Problem]:

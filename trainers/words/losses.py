@@ -29,6 +29,9 @@ _COSINE = Word(
     "The angle between outputs and labels, whatever their length (two outputs or more).",
 )
 
+SMOOTHED = (_CROSSENTROPY.name, _FOCAL_WORD.name)
+"""Losses that label_smoothing is for."""
+
 LOSSES: dict[Task, tuple[Word, ...]] = {
     "classification": (
         _CROSSENTROPY,
