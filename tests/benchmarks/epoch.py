@@ -64,8 +64,7 @@ def ours(data: Data, streamed: bool) -> Callable[[int], Any]:
     """Return a function that trains and validates one epoch as a trial does."""
     words = read(OPTIONS, PARAMETERS)
     trial = compiled(parts_of(image.build, PARAMETERS, words, data, 7), words, data, ("val_accuracy",))
-    (one,) = programmed(trial, words, data, False, streamed).by_optimizer.values()
-    epochs = one.epochs
+    epochs = programmed(trial, words, data, False, streamed).epochs
     epochs.begin(BATCH, 7)
     rates = np.full(epochs.steps, 1e-3, np.float32)
     return lambda epoch: (epochs.train(epoch, rates), epochs.validate())

@@ -16,7 +16,7 @@ from trainers.contract import TrialOver
 from trainers.data import Data, placing
 from trainers.data.data import Raw
 from trainers.data.loading import prepared
-from trainers.training import compiling, loop, streaming, train
+from trainers.training import checkpoint, compiling, loop, streaming, train
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.order import order
 from trainers.words.reading import read
@@ -143,6 +143,7 @@ def test_a_trial_can_be_stopped_in_the_middle_of_an_epoch_and_goes_on_from_its_l
 ) -> None:
     monkeypatch.setattr(placing, "LARGEST_IN_MEMORY", largest)
     monkeypatch.setattr(loop, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "FIRST", 0.0)
 
     class Stopped(FakeRun):
         def tick(self) -> None:

@@ -31,8 +31,7 @@ def test_data_that_takes_more_than_its_share_of_the_device_is_streamed(
     monkeypatch.setattr("trainers.training.train.programs", lambda _: known)
     find.load(IMAGE, tmp_path)({"layers": [], "batch_size": 64}, FakeRun(data, tmp_path, epochs=1))
     (program,) = known.kept.values()
-    (one,) = program.by_optimizer.values()
-    assert type(one.epochs).__name__ == kind
+    assert type(program.epochs).__name__ == kind
     assert ready.fits_on_device(data) == (spare == 0)
 
 

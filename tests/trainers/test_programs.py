@@ -19,8 +19,8 @@ from spaces.vocabulary import Option, Options
 from trainers import find
 from trainers.contract import Diverged, TrialOver
 from trainers.data import Data, placing
+from trainers.training import loop, ready, train, updates
 from trainers.training import programs as kept_programs
-from trainers.training import ready, train
 from trainers.training.programs import programs
 from trainers.training.structure import Structure, loss_places, structure_of
 from trainers.words.augmentation import AUGMENTATIONS
@@ -46,6 +46,12 @@ def rows(params: Any, data: Data) -> keras.Model:
     return keras.Model(inputs, layers.Dense(2)(x))
 
 
+def hidden(params: Any, data: Data, units: int = 5) -> keras.Model:
+    inputs = keras.Input(data.input_shape)
+    x = keras.layers.Normalization(mean=data.mean, variance=data.variance)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(2)(keras.layers.Dense(units, activation="tanh")(x)))
+
+
 def trained(build: Any, params: dict[str, Any], data: Data, folder: Path, seed: int, epochs: int = 2) -> Any:
     """Everything that a trial leaves: the metrics of its epochs, its weights, and the state of its optimizer."""
     folder.mkdir(exist_ok=True)
@@ -57,10 +63,9 @@ def trained(build: Any, params: dict[str, Any], data: Data, folder: Path, seed: 
 
 
 def times_traced(data: Data) -> int:
-    """How often the training part of the one program that is kept was traced, with the one optimizer that it knows."""
+    """How often the training part of the one program that is kept was traced."""
     (program,) = programs(data).kept.values()
-    (one,) = program.by_optimizer.values()
-    return int(one.epochs._train.experimental_get_tracing_count())
+    return int(program.epochs._train.experimental_get_tracing_count())
 
 
 def compare(build: Any, first: dict[str, Any], second: dict[str, Any], data: Data, folder: Path) -> None:
@@ -143,18 +148,80 @@ def test_optimizers_share_what_is_traced_of_a_model_and_nothing_else(
     programs.cache_clear()
     together = [trained(build, trial, data, tmp_path / f"together-{seed}", seed) for seed, trial in enumerate(trials)]
     gc.collect()
-    assert [number for number, layer in enumerate(layers) if layer() is not None] == [0]
-    (program,) = programs(data).kept.values()
-    epochs = [one.epochs for one in program.by_optimizer.values()]
-    assert len(epochs) == len(kinds)
-    assert {one._train.experimental_get_tracing_count() for one in epochs} == {1}
-    shared = [(one._validate, one.shared.flat, one.shared.gradients, one.shared.put) for one in epochs]
-    assert {one.experimental_get_tracing_count() for functions in shared for one in functions} == {1}
-    assert len(set(shared)) == 1
-    assert all(3 * one.operations < 2 * epochs[0].operations for one in epochs[1:])
+    assert len([layer for layer in layers if layer() is not None]) == len(programs(data).kept)
+    of_each = [program.epochs for program in programs(data).kept.values()]
+    assert [len(epochs.updates) for epochs in of_each] == ([1, 1] if words else [len(kinds)])
+    for one in of_each:
+        shared = (one._validate, one.shared.gradients, *(update.apply for update in one.updates))
+        assert {function.experimental_get_tracing_count() for function in shared} == {1}
     for seed, (trial, found) in enumerate(zip(trials, together, strict=True)):
         programs.cache_clear()
         assert found == trained(images, trial, data, tmp_path / f"alone-{seed}", seed)
+
+
+def test_models_share_the_optimizers_that_were_met_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(updates, "MOST", 2)
+    data, narrow, wide = few_tumours(), partial(hidden, units=3), partial(hidden, units=7)
+    sgd, adam, lion = ({"optimizer": word, "learning_rate": 0.01, "batch_size": 64} for word in ("sgd", "adam", "lion"))
+    trials = [(rows, sgd), (narrow, adam), (rows, adam), (wide, sgd), (narrow, lion), (rows, sgd)]
+    trials += [(wide, lion), (rows, adam), (narrow, sgd)]
+    programs.cache_clear()
+    together, held = [], []
+    for seed, (build, trial) in enumerate(trials):
+        together.append(trained(build, trial, data, tmp_path / f"together-{seed}", seed))
+        held.append([len(program.epochs.updates) for program in programs(data).kept.values()])
+        counts = [one.apply.experimental_get_tracing_count() for one in programs(data).updates.known]
+        assert set(counts) == {1}, "an optimizer's own part is traced once for all models"
+    assert held[:4] == [[1], [1, 2], [2, 2], [2, 2]]
+    assert held[-1] == [2, 2]
+    for seed, ((build, trial), found) in enumerate(zip(trials, together, strict=True)):
+        programs.cache_clear()
+        assert found == trained(build, trial, data, tmp_path / f"alone-{seed}", seed)
+
+
+MEDDLING = """
+import keras
+
+
+class Meddling(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        optimizer = self.model.optimizer
+        optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)
+        optimizer.nesterov, optimizer.weight_decay, optimizer.momentum = True, 0.5, 0.1
+"""
+
+
+def test_what_a_callback_does_to_an_optimizer_is_over_with_its_trial(tmp_path: Path) -> None:
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "hooks.py").write_text(MEDDLING)
+    params = {"optimizer": {"sgd": {"momentum": 0.9}}, "learning_rate": 0.01, "batch_size": 64}
+    programs.cache_clear()
+    trained(rows, params | {"callbacks": {"own": {"class": "hooks.py:Meddling"}}}, few_tumours(), tmp_path / "first", 1)
+    together = [trained(build, params, few_tumours(), tmp_path / "then", 2) for build in (rows, hidden)]
+    for build, found in zip((rows, hidden), together, strict=True):
+        programs.cache_clear()
+        assert found == trained(build, params, few_tumours(), tmp_path / build.__name__, 2)
+
+
+def test_a_long_trial_is_trained_by_a_program_that_holds_its_own_optimizer_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words, data = ("sgd", "adam", "sgd"), few_tumours()
+    found, kept = [], []
+    for unused_steps in (loop.UNUSED_STEPS, 0):
+        monkeypatch.setattr(loop, "UNUSED_STEPS", unused_steps)
+        programs.cache_clear()
+        found.append(
+            [trained(rows, {"optimizer": word}, data, tmp_path / str(n), seed=n) for n, word in enumerate(words)]
+        )
+        kept += programs(data).kept.values()
+    assert found[0] == found[1]
+    assert [len(program.epochs.updates) for program in kept] == [2, 1]
+    assert [program.epochs.replaced for program in kept] == [1, 2]
+    monkeypatch.setattr(kept_programs, "MOST_REPLACED", 2)
+    programs(data).note_replaced()
+    assert programs(data).garbage
+    assert kept[1].epochs.replaced == 0
 
 
 def test_an_optimizer_that_updates_variables_one_by_one_shares_with_its_own_kind_alone() -> None:
@@ -197,23 +264,21 @@ def test_a_model_whose_first_trial_never_began_to_train_it_is_trained_by_the_nex
     words = ("adam", "rmsprop", "lion", "sgd")
     together = [trained(rows, {"optimizer": word}, few_tumours(), tmp_path / word, seed=1) for word in words]
     (program,) = programs(few_tumours()).kept.values()
-    first, *others = (one.epochs for one in program.by_optimizer.values())
-    assert len({id(one._validate) for one in others}) == 1
-    assert len({id(one.shared) for one in (first, *others)}) == 1
+    assert program.epochs._validate.experimental_get_tracing_count() == 1
+    assert len(program.epochs.updates) == len(words)
     for word, found in zip(words, together, strict=True):
         programs.cache_clear()
         assert found == trained(rows, {"optimizer": word}, few_tumours(), tmp_path / f"{word}-alone", seed=1)
 
 
-def test_the_state_of_every_optimizer_of_a_program_counts(tmp_path: Path) -> None:
+def test_the_variables_of_a_program_and_of_the_optimizers_count(tmp_path: Path) -> None:
     programs.cache_clear()
     for word in ("sgd", "adam"):
         trained(rows, {"optimizer": word}, few_tumours(), tmp_path / word, seed=1, epochs=1)
     (program,) = programs(few_tumours()).kept.values()
     weights = 4 * rows({}, few_tumours()).count_params()
-    sgd, adam = program.by_optimizer.values()
-    assert (sgd.state // weights, adam.state // weights) == (1, 3)  # the vector, and the two moments of each weight
-    assert program.bytes > weights + sgd.state + adam.state
+    assert program.state >= weights
+    assert programs(few_tumours()).updates.bytes // weights == 3  # the vector, and the two moments of each weight
 
 
 def test_a_trial_that_diverged_leaves_its_program_and_nothing_in_it(tmp_path: Path) -> None:
@@ -226,7 +291,7 @@ def test_a_trial_that_diverged_leaves_its_program_and_nothing_in_it(tmp_path: Pa
             train.fit(images, good | {"optimizer": word, "learning_rate": 1e38}, run)
         assert trained(images, good, few_digits(), tmp_path / word, seed=1) == expected
     (program,) = programs(few_digits()).kept.values()
-    assert len(program.by_optimizer) == 2
+    assert len(program.epochs.updates) == 2
     assert not programs(few_digits()).garbage
 
 
@@ -379,8 +444,10 @@ def test_the_programs_used_last_are_kept_and_nothing_of_the_others(
         run.folder.mkdir()
         fit({"layers": [{"units": 2, "activation": activation}]}, run)
         gc.collect()
-        kinds = (keras.Model, keras.optimizers.Optimizer, tf.__internal__.FuncGraph)
-        counts.append(sum(issubclass(type(thing), kinds) for thing in gc.get_objects()))
+        kinds = [type(thing) for thing in gc.get_objects()]
+        counts.append(sum(issubclass(kind, keras.Model | tf.__internal__.FuncGraph) for kind in kinds))
+        optimizers = sum(issubclass(kind, keras.optimizers.Optimizer) for kind in kinds)
+        assert optimizers <= len(programs(few_tumours()).kept) + 1  # the first one updates all of the models
         if number == 1:  # there is room for two, and one that hasn't trained yet
             two = sum(program.bytes for program in programs(few_tumours()).kept.values())
             monkeypatch.setattr(kept_programs, "MOST_BYTES", int(1.1 * two))
@@ -391,8 +458,6 @@ def test_the_programs_used_last_are_kept_and_nothing_of_the_others(
     monkeypatch.setattr(kept_programs, "MOST_BYTES", 0)
     trained(rows, {}, few_tumours(), tmp_path / "large", seed=0)
     assert len(programs(few_tumours()).kept) == 1
-    trained(rows, {"optimizer": "sgd"}, few_tumours(), tmp_path / "sgd", seed=0)
-    assert not programs(few_tumours()).kept, "of several optimizers none is kept"
 
 
 def test_a_trial_that_ended_in_an_error_leaves_no_program(tmp_path: Path) -> None:
@@ -465,9 +530,8 @@ def test_a_trial_takes_over_all_variables_of_its_program(tmp_path: Path, monkeyp
         trained(
             rows, {"optimizer": "adam", "augment": {"gaussian_noise": 0.1}}, few_tumours(), tmp_path, seed, epochs=1
         )
-    (first, program, epochs), (second, same, again) = found
+    (first, program), (second, same) = found
     assert program is same
-    assert epochs is again
     assert first.model is not second.model
     assert len(first.variables) == len(second.variables) > 6
     for name, variable in second.variables.items():

@@ -15,7 +15,7 @@ from tensorflow.python.framework.func_graph import FuncGraph
 
 from trainers.training import compiling
 from trainers.training.loop import CompiledEpochs
-from trainers.training.tracing import SMALL, shared_constants
+from trainers.training.tracing import SMALL, one_stack, shared_constants
 from trainers.words.reading import read
 from trainers.words.training import OPTIONS
 
@@ -103,6 +103,17 @@ def test_tensorflow_is_itself_again_afterwards() -> None:
     assert FuncGraph._create_op_internal is usual
 
 
+def test_operations_that_nobody_wrote_remember_one_stack() -> None:
+    def function() -> Any:
+        return tf.constant(1.0) + tf.constant(2.0)
+
+    with one_stack():
+        graph = tf.function(function, autograph=False).get_concrete_function().graph
+    usual = tf.function(function, autograph=False).get_concrete_function().graph
+    found = [{str(operation.traceback) for operation in one.get_operations()} for one in (graph, usual)]
+    assert len(found[0]) == 1 < len(found[1])
+
+
 class Own(keras.Model):
     """A user's model, which may do anything with its constants."""
 
@@ -127,7 +138,7 @@ def test_only_programs_of_keras_own_models_without_a_gpu_share(
         epochs = CompiledEpochs(model, data, [], aim.encode)
         epochs.begin(30, seed=1)
         metrics = [epochs.train(epoch, np.full(4, 0.01)) for epoch in (1, 2)]
-        found[kind] = epochs.operations, [*metrics, epochs.validate()]
+        found[kind] = epochs.operations.total(), [*metrics, epochs.validate()]
     (ours, shared), (theirs, usual) = found.values()
     assert shared == usual  # to the last bit
     assert ours < 0.9 * theirs if not gpus else ours == theirs

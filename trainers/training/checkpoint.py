@@ -5,7 +5,7 @@ SHA-256 of the arrays). Both are written aside, synced and renamed, the JSON las
 
 A `Writer` writes in the background, and not after every epoch: at most about a twentieth of the time goes into it, and
 nothing into trials of less than a second. So what `kill -9` costs is the running epoch and at most a second, or twenty
-times what a checkpoint takes, of training; a trial that is stopped loses no finished epoch.
+times what a checkpoint takes, of training; a trial that is stopped at the end of an epoch loses none.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from copy import copy
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import keras
@@ -23,10 +23,11 @@ from trainers.training.augmentation import augmented
 from trainers.training.compiling import Encode
 from trainers.training.fused import fused
 from trainers.training.layers_of import is_plain
-from trainers.training.one_vector import OneVector, Steps
+from trainers.training.one_vector import Steps
 from trainers.training.order import order
-from trainers.training.scalars import NOWHERE, Place, Places, arguments, bound, unpacked
-from trainers.training.tracing import operations, shared_constants, short_stacks
+from trainers.training.scalars import NOWHERE, Places, arguments, bound, unpacked
+from trainers.training.tracing import one_stack, operations, shared_constants, short_stacks
+from trainers.training.updates import ROWS, UNUSED_STEPS, Update
 
 VALIDATION_BATCH_BYTES = 16 * 2**20
 SLICE_SECONDS = 1.0
@@ -50,37 +51,40 @@ class Epochs(ABC):
         encode: Encode,
         places: Places = NOWHERE,
         weighted: bool = False,
-        vector: OneVector | None = None,
         jit_compile: bool = False,
     ) -> None:
         self.model, self.data, self.augmentation, self.encode = model, data, augmentation, encode
-        self.optimizer, self.places, self.vector = model.optimizer, places, vector
-        self.weighted, self.jit_compile = weighted, jit_compile
-        self.shared = None if vector is None else Steps(model, places.model)  # with the epochs that `of` returns
+        self.places, self.weighted, self.jit_compile = places, weighted, jit_compile
+        self.shared = Steps(model, places.model)
+        self.known: Sequence[Update] = ()  # if weights are updated as one vector; that of the next trial is the last
+        self.updates: Sequence[Update] = ()  # that the training program can choose from
+        self.replaced = 0  # training programs, by such as choose from others
         self.slice, self.measured = 1, True
         self.steps = 0  # of an epoch
-        self.operations = 0  # of the programs, once they are traced
+        self.operations = Counter[str]()  # of the parts of the programs, once they are traced
         self._train: Any = None  # the programs, which the first trial needs
         self._validate: Any = None
 
-    def of(self, vector: OneVector, augmentation: Sequence[keras.layers.Layer], rest: Sequence[Place]) -> Epochs:
-        """Return epochs of the same model with another optimizer: what has nothing to do with it is compiled once."""
-        other = copy(self)
-        other.vector, other.optimizer, other.augmentation = vector, vector.optimizer, augmentation
-        other.places = Places(self.places.model, rest)
-        # TensorFlow makes its own of what is shared, half of what an operation takes.
-        other.operations = 0 if self.shared is None else self.shared.operations // 2
-        other._train = None
-        return other
-
-    def begin(self, batch_size: int, seed: int, weights: Any = None, places: Places | None = None) -> None:
+    def begin(
+        self, batch_size: int, seed: int, weights: Any = None, places: Places | None = None, epochs: int = 1
+    ) -> None:
         """Make ready for a trial: 1 <= batch_size; seed of the order; weights as of `example_weights`; its places."""
         self.batch_size, self.seed, self.measured = batch_size, seed, True
-        given = self.places if places is None else places
-        self.values = tuple(tf.constant(arguments(part)) for part in (given.model, given.rest))
         self._begin(weights)
+        self._choose(epochs * self.steps)
+        given, rows = self.places if places is None else places, ROWS if self.known else 0
+        numbers = arguments(given.model), arguments(given.augmentation), arguments(given.optimizer, rows)
+        self.values = tuple(map(tf.constant, numbers))
         if self._train is None:
             self._compile()
+
+    def _choose(self, steps: int) -> None:
+        """See to it that the program has the trial's update, and not so many others that another trace is cheaper."""
+        most = 1 + UNUSED_STEPS // steps
+        if self.known and (self.known[-1] not in self.updates or len(self.updates) > most):
+            self.replaced += self._train is not None
+            self.updates, self._train = self.known[-most:], None
+        self.chosen = tf.constant(self.updates.index(self.known[-1]) if self.known else 0)
 
     @abstractmethod
     def _begin(self, weights: Any) -> None:
@@ -123,35 +127,54 @@ class Epochs(ABC):
         self.measured = False
         return _floats(self._measure())
 
-    def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
+    def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, chosen: Any, values: Any) -> Any:
         """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
 
         def step(number: Any) -> Any:
             x, y, *weight = batch(number)
             x, y = augmented(self.augmentation, x, self.encode(y))
-            self.optimizer.learning_rate.assign(rates[number])
-            update((x, y, *weight))
-            self.operations += operations()
+            update((x, y, *weight), rates[number])
+            self.operations["train"] = operations()
             return number + 1
 
         with self._traced():
-            of_model, of_rest = map(unpacked, (self.places.model, self.places.rest), values)
-            with bound(self.places.rest, of_rest), self._updating(of_model) as update:
+            of_model, of_augmentation, of_optimizer = values
+            vector = partial(self._updating_vector, chosen)
+            updating = (vector if self.updates else self._updating)(unpacked(of_model), of_optimizer)
+            with bound(self.places.augmentation, unpacked(of_augmentation)), updating as update:
                 tf.while_loop(lambda number: number < last, step, [first], parallel_iterations=1)
         return self.model.get_metrics_result()
 
     @contextmanager
-    def _updating(self, numbers: Any) -> Iterator[Callable[[Any], Any]]:
-        """While steps are traced: give what trains the model on a batch."""
-        vector, shared = self.vector, self.shared
-        if vector is None or shared is None:  # both or neither
-            with bound(self.places.model, numbers):
-                yield self._step(self.model.train_step)
-        else:
-            known = shared.operations
-            vector.variable.assign(shared.flat())
-            yield self._step(lambda batch: vector.update(shared, numbers, batch))
-            self.operations += shared.operations - known
+    def _updating(self, of_model: Any, of_optimizer: Any) -> Iterator[Callable[[Any, Any], Any]]:
+        """While steps are traced: give what trains the model on a batch with a learning rate."""
+        train_step, optimizer = self._step(self.model.train_step), self.model.optimizer
+
+        def update(batch: Any, rate: Any) -> None:
+            optimizer.learning_rate.assign(rate)
+            train_step(batch)
+
+        with bound(self.places.model, of_model), bound(self.places.optimizer, unpacked(of_optimizer)):
+            yield update
+
+    @contextmanager
+    def _updating_vector(self, chosen: Any, of_model: Any, of_optimizer: Any) -> Iterator[Callable[[Any, Any], Any]]:
+        """Likewise, with the model's weights as one vector; `chosen` is the place of an update among `updates`."""
+        shared, known = self.shared, self.updates[0]  # all have the memory of one
+
+        def update(batch: Any, rate: Any) -> None:
+            gradients = shared.gradients(of_model, batch)
+            branches = [partial(one.apply, gradients, rate, of_optimizer) for one in self.updates]
+            if len(branches) > 1:
+                tf.switch_case(chosen, branches)
+            else:
+                branches[0]()
+            shared.put(known.weights.value, known.sizes.value)
+
+        known.weights.value.assign(shared.flat())
+        yield self._step(update)
+        self.operations["shared"] = shared.operations
+        self.operations["updates"] = sum(one.operations for one in self.updates)
 
     def _tested(self, batch: Callable[[Any], Any], steps: Any, values: Any) -> Any:
         """Trace the steps of a validation program; `steps` is a number, or a tensor."""
@@ -160,11 +183,11 @@ class Epochs(ABC):
         def step(number: Any) -> Any:
             x, y = batch(number)
             test_step((x, self.encode(y)))
-            self.operations += operations()
+            self.operations["validate"] = operations()
             return number + 1
 
         self.model.reset_metrics()
-        with self._traced(), bound(self.places.model, unpacked(self.places.model, values)):
+        with self._traced(), bound(self.places.model, unpacked(values)):
             if isinstance(steps, int) and steps == 1:  # a loop takes its time to trace
                 step(0)
             else:
@@ -177,20 +200,21 @@ class Epochs(ABC):
     def _traced(self) -> Iterator[None]:
         """While a graph is traced: take what is cheaper than Keras' usual."""
         whole = nullcontext() if self.jit_compile else fused()
-        plain = is_plain(self.model) and not tf.config.list_logical_devices("GPU")
-        with short_stacks(), whole, shared_constants() if plain else nullcontext():
+        plain = is_plain(self.model)
+        sharing = shared_constants() if plain and not tf.config.list_logical_devices("GPU") else nullcontext()
+        with short_stacks(), one_stack() if plain else nullcontext(), whole, sharing:
             yield
 
-    def _step(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def _step(self, step: Callable[..., Any]) -> Callable[..., Any]:
         """Return a step of the model, compiled by XLA if that is asked for: once for every size of a batch."""
         if not self.jit_compile:
             return step
-        compiled: Callable[[Any], Any] = tf.function(step, autograph=False, jit_compile=True)
+        compiled: Callable[..., Any] = tf.function(step, autograph=False, jit_compile=True)
         return compiled
 
     @property
     def _values(self) -> Any:
-        """The signature of `values`: what stands at the model's places, and at the rest."""
+        """The signature of `values`: what stands at the model's places, the augmentation's and the optimizer's."""
         return tuple(tf.TensorSpec.from_tensor(part) for part in self.values)
 
 
@@ -215,13 +239,15 @@ class CompiledEpochs(Epochs):
         x, y, x_validation, y_validation = on_device(self.data)
         is_one_batch = len(self.data.x_validation) <= self._most_at_once()
 
-        def train(first: Any, last: Any, rates: Any, rows: Any, size: Any, values: Any, weights: Any) -> Any:
+        def train(
+            first: Any, last: Any, rates: Any, rows: Any, size: Any, chosen: Any, values: Any, weights: Any
+        ) -> Any:
             def batch(number: Any) -> Any:
-                chosen = rows[number * size : (number + 1) * size]
-                weight = (tf.gather(weights, chosen),) if self.weighted else ()
-                return tf.cast(tf.gather(x, chosen), x_validation.dtype), tf.gather(y, chosen), *weight
+                its = rows[number * size : (number + 1) * size]
+                weight = (tf.gather(weights, its),) if self.weighted else ()
+                return tf.cast(tf.gather(x, its), x_validation.dtype), tf.gather(y, its), *weight
 
-            return self._trained(batch, first, last, rates, values)
+            return self._trained(batch, first, last, rates, chosen, values)
 
         def validate(size: Any, steps: Any, values: Any) -> Any:
             def batch(number: Any) -> Any:
@@ -231,7 +257,8 @@ class CompiledEpochs(Epochs):
             return self._tested(batch, 1 if is_one_batch else steps, values)
 
         rows, values = tf.TensorSpec((None,), tf.int32), self._values
-        self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, rows, NUMBER, values, NUMBERS), autograph=False)
+        signature = (NUMBER, NUMBER, NUMBERS, rows, NUMBER, NUMBER, values, NUMBERS)
+        self._train = tf.function(train, signature, autograph=False)
         self._validate = self._validate or tf.function(validate, (NUMBER, NUMBER, values[0]), autograph=False)
 
     def _most_at_once(self) -> int:
@@ -241,7 +268,7 @@ class CompiledEpochs(Epochs):
 
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
         rows, size = order(len(self.data.x_train), self.seed, epoch), tf.constant(self.batch_size)
-        rest = (rows, size, self.values, self.weights)
+        rest = (rows, size, self.chosen, self.values, self.weights)
         return lambda first, last, rates: self._train(first, last, rates, *rest)
 
     def _measure(self) -> Any:

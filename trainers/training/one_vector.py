@@ -29,7 +29,7 @@ depends on how long a variable is."""
 
 
 class OneVector:
-    """The weights of a model as one variable, float32 (weights,), which the optimizer must be built on.
+    """The weights of a trial's model as one variable, float32 (weights,), which its optimizer must be built on.
 
     `sizes` are those of its parts, int32 (variables,).
     """
@@ -43,11 +43,6 @@ class OneVector:
         # From functions: a variable of open size can't tell Keras its own shape.
         self.sizes = keras.Variable(lambda shape, dtype: sizes, sizes.shape, "int32", trainable=False, name="sizes")
         self.variable = keras.Variable("zeros", (int(sizes.sum()),), name="weights")
-
-    def update(self, steps: Steps, numbers: Any, batch: Any) -> None:
-        """Trace the step of a batch; `numbers` are what `scalars.unpacked` gives for the places of `steps`."""
-        self.optimizer.apply([steps.gradients(numbers, batch)], [self.variable])
-        steps.put(self.variable.value, self.sizes.value)
 
     def optimizer_of_variables(self) -> keras.optimizers.Optimizer:
         """Return the optimizer as it would be without the vector, built on the model's weights, in the same state."""
@@ -69,7 +64,7 @@ class OneVector:
 
 
 class Steps:
-    """What the steps of a model have in common, whatever its optimizer: functions that are traced once for all of them.
+    """What the steps of a model have in common, whatever its optimizer. Its gradients are traced once for all of them.
 
     `places` are where its trials differ in a number. `gradients` comes before `put`, which goes by what it has found.
     """
@@ -78,15 +73,11 @@ class Steps:
         self.model, self.places, self.weights = model, places, list(model.trainable_variables)
         self.moving: Sequence[bool] = ()  # whether the weights have gradients
         self.operations = 0  # of what was traced
-        self.flat = tf.function(self._flat, autograph=False)
         self.gradients = tf.function(self._gradients, autograph=False)
-        self.put = tf.function(self._put, autograph=False)
 
-    def _flat(self) -> Any:
+    def flat(self) -> Any:
         """Return the model's weights as a vector."""
-        vector = _flat(weight.value for weight in self.weights)
-        self.operations += operations()
-        return vector
+        return _flat(weight.value for weight in self.weights)
 
     def _gradients(self, numbers: Any, batch: Any) -> Any:
         """Return the gradients of all weights on a batch as a vector: 0 where a weight has none."""
@@ -103,13 +94,12 @@ class Steps:
         self.operations += operations()
         return vector
 
-    def _put(self, vector: Any, sizes: Any) -> None:
+    def put(self, vector: Any, sizes: Any) -> None:
         """Give the model's weights the values of a vector, but not those that Keras would leave alone."""
         parts = _parts(vector, sizes, self.weights)
         for weight, part, moves in zip(self.weights, parts, self.moving, strict=True):
             if moves:
                 weight.value.assign(part)
-        self.operations += operations()
 
 
 def one_vector(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> OneVector | None:
@@ -120,7 +110,9 @@ def one_vector(model: keras.Model, optimizer: keras.optimizers.Optimizer) -> One
     by_variable = (optimizer.use_ema, optimizer.clipnorm, optimizer.global_clipnorm)
     # Of half precision by an optimizer that Keras puts around this one; either way gradients depend on the optimizer.
     scales_losses = optimizer.loss_scale_factor or model.dtype_policy.name == "mixed_float16"
-    if any(by_variable) or scales_losses or overrides(model, "train_step"):
+    # Keras begins to accumulate anew with zeros of the shape that a variable had while this was traced.
+    accumulates = optimizer.gradient_accumulation_steps
+    if any(by_variable) or scales_losses or accumulates or overrides(model, "train_step"):
         return None
     if any(weight.dtype != "float32" or weight.constraint is not None for weight in weights):
         return None

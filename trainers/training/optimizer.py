@@ -19,9 +19,11 @@ def optimizer(words: Mapping[str, Any]) -> keras.optimizers.Optimizer:
     Its learning rate is a variable: what `schedules.values` gives is assigned step by step.
     """
     word, options = one_word(OPTIMIZER, words["optimizer"])
-    for name in ("weight_decay", "gradient_accumulation_steps", *CLIPPING):
+    for name in ("weight_decay", *CLIPPING):
         if words[name] is not None:
-            options[name] = words[name]
+            options[name] = float(words[name])
+    if words["gradient_accumulation_steps"] is not None:
+        options["gradient_accumulation_steps"] = words["gradient_accumulation_steps"]
     if words["ema"] is not None:
         average = read(EMA, words["ema"])
         options["use_ema"], options["ema_momentum"] = True, average["momentum"]

@@ -2,8 +2,8 @@
 
 A worker keeps the programs of its last models. A trial whose model is of a known structure takes over the variables
 that the program works on, with its own initial weights and random states in them, and hands over its numbers as
-arguments. If its optimizer is of another kind than all before, its steps are compiled; the model's own part of them is
-known.
+arguments. If its optimizer is of a kind that the program doesn't hold (`updates`), its steps are compiled anew; the
+model's own part of them is known.
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ import keras
 import tensorflow as tf
 
 from trainers.data import Data
+from trainers.training import primitives
 from trainers.training.compiling import Goal, plain
 from trainers.training.loop import Epochs
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Places
 from trainers.training.structure import Parts, Structure, loss_places
+from trainers.training.updates import Updates
 from trainers.training.variables import lend, made_of, noted, of_any_size, size_of
 
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
-MOST_BYTES = 2**28  # of the programs that are kept, with their variables; one with one optimizer is kept in any case
+SHAPES_KEPT = 20  # trials of different shapes; it keeps a megabyte or two for the convolutions of each
+MOST_BYTES = 2**28  # of the programs that are kept, with their variables; the last one is kept in any case
+MOST_REPLACED = 8  # programs; until garbage is collected they take their memory
 OPERATION_BYTES = 20_000  # what TensorFlow and we keep for an operation of a program, as measured
 
 
@@ -54,7 +58,7 @@ class Trial:
     def places(self) -> Places:
         """The places of all numbers that a program takes as arguments, and of all widths."""
         known = self.parts.places
-        return Places([*known.model, *loss_places(self.aim.loss)], known.rest)
+        return Places([*known.model, *loss_places(self.aim.loss)], known.augmentation, known.optimizer)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -66,17 +70,6 @@ class Trial:
         }
         return {f"{group}.{i}": variable for group, variables in groups.items() for i, variable in enumerate(variables)}
 
-    @property
-    def updated(self) -> list[keras.Variable]:
-        """Return what its optimizer works on besides the model, once it is built."""
-        return [*self.model.optimizer.variables, *([] if self.vector is None else [self.vector.variable])]
-
-    def build_optimizer(self) -> None:
-        """Make the optimizer's variables."""
-        if self.vector is not None:
-            self.vector.build()
-        self.model.optimizer.build(self.model.trainable_variables if self.vector is None else [self.vector.variable])
-
     @contextmanager
     def saved(self) -> Iterator[None]:
         """While the model is saved, let it be what anybody's is: known to Keras, and with a usual optimizer."""
@@ -86,57 +79,43 @@ class Trial:
 
 
 @dataclass
-class Optimized:
-    """Compiled epochs with one kind of optimizer, whose variables all its trials take over."""
-
-    unbuilt: Sequence[keras.Variable]
-    built: Sequence[tf.Variable]  # made when it was built, in their order
-    epochs: Epochs
-    state: int  # bytes of the optimizer's variables, in the trial that used it last
-
-
-def optimized(trial: Trial, epochs: Epochs) -> Optimized:
-    """Return epochs with the optimizer of a trial, whose variables are made now."""
-    with noted() as built, of_any_size() if trial.parts.widths.places else nullcontext():
-        trial.build_optimizer()
-    return Optimized(trial.unbuilt, built, epochs, size_of(trial.updated))
-
-
-@dataclass
 class Program:
-    """What trains a model, and the trial that it was made for: all others of its structure take over its variables.
-
-    `by_optimizer` has what differs, by `Structure.optimizer`.
-    """
+    """What trains a model, and the trial that it was made for: all others of its structure take over its variables."""
 
     first: Trial
-    by_optimizer: dict[str, Optimized]
-    weights: int  # bytes of the variables of the model, in the trial that used it last
+    epochs: Epochs
+    built: Sequence[tf.Variable] = ()  # by the optimizer, in their order, if it doesn't update a vector
+    state: int = 0  # bytes of the variables of the model and its own optimizer, in the trial that used it last
 
     @property
     def bytes(self) -> int:
         """Return about how much it takes in memory, once it has trained."""
-        kinds = self.by_optimizer.values()
-        return self.weights + sum(one.state + OPERATION_BYTES * one.epochs.operations for one in kinds)
+        return self.state + OPERATION_BYTES * self.epochs.operations.total()
 
-    def lend(self, trial: Trial, kind: str) -> None:
+    def lend(self, trial: Trial, kind: str, updates: Updates) -> None:
         """Let a trial have the variables that the program works on; they take the values that the trial begins with.
 
         `kind` is the `Structure.optimizer` of the trial.
         """
         lend(self.first.parts.start, trial.parts.start)
-        self.weights = size_of(trial.parts.start)
-        known = self.by_optimizer.get(kind)
-        if known is not None:
-            lend(known.unbuilt, trial.unbuilt)
-            with made_of(known.built):
-                trial.build_optimizer()
-            known.state = size_of(trial.updated)
+        self.build_optimizer(trial, kind, updates)
+
+    def build_optimizer(self, trial: Trial, kind: str, updates: Updates) -> None:
+        """Make the variables of a trial's optimizer, or let it have those that are known; likewise."""
+        model, vector = trial.model, trial.vector
+        self.state = size_of(trial.parts.start)
+        if vector is not None:
+            update = updates.of(kind, vector, trial.unbuilt)
+            self.epochs.known = [update] if self.epochs.jit_compile else updates.known  # XLA compiles all of them
+            return
+        if trial is self.first:
+            with noted() as self.built, of_any_size() if trial.parts.widths.places else nullcontext():
+                model.optimizer.build(model.trainable_variables)
         else:
-            assert trial.vector is not None  # or its optimizer would belong to the model's structure
-            last = next(reversed(self.by_optimizer.values())).epochs  # the first may never have begun
-            epochs = last.of(trial.vector, trial.parts.augmentation, trial.places.rest)
-            self.by_optimizer[kind] = optimized(trial, epochs)
+            lend(self.first.unbuilt, trial.unbuilt)
+            with made_of(self.built):
+                model.optimizer.build(model.trainable_variables)
+        self.state += size_of(model.optimizer.variables)
 
 
 @dataclass
@@ -144,9 +123,26 @@ class Programs:
     """The programs of one data set, by `Structure.model`; those that were used least lately go first."""
 
     kept: OrderedDict[str, Program] = field(default_factory=OrderedDict)
+    updates: Updates = field(default_factory=Updates)
     garbage: bool = False  # whether there is enough of it that it should be collected now
     random: bool = False  # whether anything has drawn from `tf.random`
     trials: int = 0
+    shapes: set[Any] = field(default_factory=set)  # of the last trials, of batches and variables
+
+    def note_replaced(self) -> None:
+        """If many programs were replaced by others of the same models, let garbage be collected."""
+        epochs = [program.epochs for program in self.kept.values()]
+        if sum(one.replaced for one in epochs) >= MOST_REPLACED:
+            self.garbage = True
+            for one in epochs:
+                one.replaced = 0
+
+    def note_shapes(self, *shapes: Any) -> None:
+        """Note the shapes that a trial is going to calculate with. If there are many, let go of those before."""
+        if shapes not in self.shapes and len(self.shapes) >= SHAPES_KEPT:
+            primitives.forget()
+            self.shapes.clear()
+        self.shapes.add(shapes)
 
     @property
     def may_keep_kernels(self) -> bool:
@@ -173,17 +169,16 @@ class Programs:
             self.garbage = True
             return
         self.kept[structure.model] = program
-        taken = sum(kept.bytes for kept in self.kept.values())
+        taken = self.updates.bytes + sum(kept.bytes for kept in self.kept.values())
         if taken > MOST_BYTES:
             while len(self.kept) > 1 and taken > MOST_BYTES // 2:
                 taken -= self.kept.popitem(last=False)[1].bytes
                 self.garbage = True
-        if taken > MOST_BYTES and len(program.by_optimizer) > 1:  # it is made anew for the next trial
-            self.forget(program)
 
     def forget(self, program: Program) -> None:
-        """Don't keep a program, such as one whose training ended in an error."""
+        """Don't keep a program whose training ended in an error, nor what it shares with others."""
         self.kept = OrderedDict((name, kept) for name, kept in self.kept.items() if kept is not program)
+        self.updates = Updates()
         self.garbage = True
 
 

@@ -15,34 +15,38 @@ from trainers.data.placing import largest
 from trainers.training.augmentation import layers as augmentation_layers
 from trainers.training.callbacks import watched
 from trainers.training.compiling import goal, make_state
-from trainers.training.loop import CompiledEpochs, Epochs
+from trainers.training.loop import CompiledEpochs
 from trainers.training.metrics import Answers
 from trainers.training.optimizer import optimizer
-from trainers.training.programs import Program, Programs, Trial, optimized
+from trainers.training.programs import Program, Programs, Trial
 from trainers.training.streaming import StreamedEpochs
 from trainers.training.structure import Parts, parts, structure_of
-from trainers.training.variables import release, size_of
+from trainers.training.updates import Updates
+from trainers.training.variables import release
 
 Build = Callable[[Mapping[str, Any], Data], keras.Model]
 
 
 def ready(
     build: Build, params: Mapping[str, Any], words: Mapping[str, Any], run: Run, weighted: bool, known: Programs
-) -> tuple[Trial, Program, Epochs]:
-    """Return a trial at its start, and the program and epochs that are ready to train it."""
+) -> tuple[Trial, Program]:
+    """Return a trial at its start, and the program that is ready to train it."""
     data, objectives = run.data, (*run.objectives, *run.constraints, *watched(words))
+    known.note_replaced()
     made = parts_of(build, params, words, data, run.seed, known.garbage, known.may_keep_kernels)
     known.garbage, known.trials = False, known.trials + 1
     structure = structure_of(made, words, objectives, weighted)
     program = known.find(structure)
     trial = compiled(made, words, data, objectives, None if program is None else program.first.aim.answers)
-    kind = "" if structure is None else structure.optimizer
+    # What can't be told is like nothing else.
+    kind, updates = ("", Updates()) if structure is None else (structure.optimizer, known.updates)
     if program is None:
-        program = programmed(trial, words, data, weighted, not fits_on_device(data), kind)
+        program = programmed(trial, words, data, weighted, not fits_on_device(data), kind, updates)
     else:
-        program.lend(trial, kind)
+        program.lend(trial, kind, updates)
     known.keep(structure, program)
-    return trial, program, program.by_optimizer[kind].epochs
+    known.note_shapes(words["batch_size"], *(variable.shape for variable in trial.model.variables))
+    return trial, program
 
 
 def parts_of(
@@ -78,7 +82,13 @@ def compiled(
 
 
 def programmed(
-    trial: Trial, words: Mapping[str, Any], data: Data, weighted: bool, streamed: bool, kind: str = ""
+    trial: Trial,
+    words: Mapping[str, Any],
+    data: Data,
+    weighted: bool,
+    streamed: bool,
+    kind: str = "",
+    updates: Updates | None = None,
 ) -> Program:
     """Return a new program, ready to train the trial that it is made for; `kind` is its `Structure.optimizer`."""
     model, widths = trial.model, trial.parts.widths
@@ -87,8 +97,10 @@ def programmed(
     make_state(model, data, trial.aim)
     augmentation, encode, places = trial.parts.augmentation, trial.aim.encode, trial.places
     epochs_over = StreamedEpochs if streamed else CompiledEpochs
-    epochs = epochs_over(model, data, augmentation, encode, places, weighted, trial.vector, words["jit_compile"])
-    return Program(trial, {kind: optimized(trial, epochs)}, size_of(trial.parts.start))
+    epochs = epochs_over(model, data, augmentation, encode, places, weighted, words["jit_compile"])
+    program = Program(trial, epochs)
+    program.build_optimizer(trial, kind, Updates() if updates is None else updates)
+    return program
 
 
 def fits_on_device(data: Data) -> bool:

@@ -155,7 +155,8 @@ class Places:
     """The places of all that trials of one structure differ in."""
 
     model: Sequence[Place] = ()  # its numbers and widths and, once it is compiled, the numbers of its loss
-    rest: Sequence[Place] = ()  # the numbers of the optimizer and the augmentation
+    augmentation: Sequence[Place] = ()
+    optimizer: Sequence[Place] = ()
 
 
 NOWHERE = Places()
@@ -182,9 +183,10 @@ def _attributes(owner: Any) -> tuple[str, ...]:
     return own + OF_EVERY_OPTIMIZER if own and isinstance(owner, keras.optimizers.Optimizer) else own
 
 
-def arguments(places: Iterable[Place]) -> Any:
-    """Return what a program takes for the scalars of these places: float32, (number of scalars, 2)."""
-    return np.asarray([scalar.pair for scalar in scalars_in(places)], np.float32).reshape(-1, 2)
+def arguments(places: Iterable[Place], rows: int = 0) -> Any:
+    """Return what a program takes for the scalars of these places: float32, (number of scalars, or `rows`, 2)."""
+    pairs = [scalar.pair for scalar in scalars_in(places)]
+    return np.asarray([*pairs, *[(0.0, 1.0)] * (rows - len(pairs))], np.float32).reshape(-1, 2)
 
 
 def scalars_in(places: Iterable[Place]) -> list[Scalar]:
@@ -192,16 +194,19 @@ def scalars_in(places: Iterable[Place]) -> list[Scalar]:
     return [scalar for place in places for scalar in place.scalars]
 
 
-def unpacked(places: Iterable[Place], values: Any) -> list[list[Any]]:
-    """Return what stands for each scalar of these places in a graph, from `arguments`: the two tensors of its pair."""
-    return [tf.unstack(row) for row in tf.unstack(values, num=len(scalars_in(places)))]
+def unpacked(values: Any) -> list[list[Any]]:
+    """Return what stands for each scalar in a graph, from `arguments`: the two tensors of its pair."""
+    return [tf.unstack(row) for row in tf.unstack(values)]
 
 
 @contextmanager
 def bound(places: Sequence[Place], pairs: Sequence[Any]) -> Iterator[None]:
-    """While a graph is traced, put scalars in their places, which stand for tensors as `unpacked` gives them."""
+    """While a graph is traced, put scalars in their places, which stand for tensors as `unpacked` gives them.
+
+    There may be more pairs than scalars.
+    """
     scalars = scalars_in(places)
-    for scalar, tensors in zip(scalars, pairs, strict=True):
+    for scalar, tensors in zip(scalars, pairs[: len(scalars)], strict=True):
         scalar.tensors = tensors
     for place in places:
         place.loosen()

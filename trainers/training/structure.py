@@ -59,7 +59,7 @@ def parts(
     # Whatever isn't Keras' own may look at the layers and ask them anything.
     plain = is_plain(model)
     wide = widths(model, optimizer) if plain else Widths()
-    of_all = Places([*wide.places, *places([*layers, *penalties])], places([optimizer, *augmentation]))
+    of_all = Places([*wide.places, *places([*layers, *penalties])], places(augmentation), places([optimizer]))
     return Parts(model, optimizer, augmentation, of_all, wide, one_vector(model, optimizer), plain)
 
 
@@ -86,8 +86,8 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
     # The averages of this optimizer begin with the weights of its trial.
     if not made.plain or isinstance(made.optimizer, keras.optimizers.ScheduleFreeAdamW):
         return None
-    hidden = [*made.places.model, *made.places.rest]
-    for place in hidden:
+    of_others, mine = [*made.places.model, *made.places.augmentation], made.places.optimizer
+    for place in (*of_others, *mine):
         place.hide()
     try:
         configs = [one.get_config() for one in (made.model, *made.augmentation)]
@@ -95,19 +95,19 @@ def structure_of(made: Parts, words: Mapping[str, Any], objectives: Sequence[str
     except NotImplementedError:
         return None
     finally:
-        for place in hidden:
+        for place in (*of_others, *mine):
             place.fasten()
-    shape, mine = made.widths.shape, made.optimizer
-    of_optimizer = [type(mine).__qualname__, config, [_told_of(place) for place in hidden if place.owner is mine]]
+    shape, shares = made.widths.shape, made.vector is not None and not words["jit_compile"]
+    of_optimizer = [type(made.optimizer).__qualname__, config, [_told_of(place) for place in mine]]
     of_model = [
         _told(configs, UNTOLD if made.widths.places else ONCE),
         [type(layer).__qualname__ for layer in made.augmentation],
         [(variable.path, shape(variable), variable.dtype, variable.trainable) for variable in made.start],
-        [_told_of(place) for place in hidden if place.owner is not mine],
+        [_told_of(place) for place in of_others],
         {name: value for name, value in words.items() if name not in NO_PART_OF_A_PROGRAM},
         None if all(is_keras(layer) for layer in made.augmentation) else words["augment"],
         [bool(words["label_smoothing"]), weighted, list(objectives)],
-        None if made.vector is not None else of_optimizer,  # it updates the variables one by one
+        None if shares else of_optimizer,  # it updates variables one by one, or XLA compiles all that a program has
     ]
     return Structure(*(json.dumps(told, default=_number, sort_keys=True) for told in (of_model, of_optimizer)))
 

@@ -43,10 +43,10 @@ def fit(build: Build, params: Mapping[str, Any], run: Run) -> dict[str, float]:
     weights = example_weights(words, data)
     known = programs(data)
     with runtime.draws_told(known.draw):
-        trial, program, epochs = ready(build, params, words, run, weights is not None, known)
+        trial, program = ready(build, params, words, run, weights is not None, known)
         try:
             costs = _tell_costs(trial.model, run)
-            metrics = _train(trial, epochs, words, weights, run, costs)
+            metrics = _train(trial, program.epochs, words, weights, run, costs)
         except (TrialOver, Diverged):
             raise
         except BaseException:
@@ -74,7 +74,7 @@ def _train(
 ) -> dict[str, float]:
     """Train a trial from its start, or from its newest checkpoint."""
     model = trial.model
-    epochs.begin(words["batch_size"], run.seed, weights, trial.places)
+    epochs.begin(words["batch_size"], run.seed, weights, trial.places, run.epochs)
     rates = schedules.values(words, epochs.steps * run.epochs, epochs.steps)
     model.optimizer.learning_rate.assign(words["learning_rate"])
 
@@ -97,7 +97,7 @@ def _train(
                 break
             start = time.perf_counter()
             hooks.on_epoch_begin(epoch - 1)
-            if schedules.by_callback(words):
+            if (made or not trial.parts.plain) and schedules.by_callback(words):  # a `train_step` of its own may, too
                 rates[:] = model.optimizer.learning_rate
             metrics = epochs.train(epoch, rates[(epoch - 1) * epochs.steps : epoch * epochs.steps], run.tick)
             metrics["learning_rate"] = float(model.optimizer.learning_rate)

@@ -26,8 +26,13 @@ def release(variable: keras.Variable, shape: Shape) -> None:
 def lend(mine: Iterable[keras.Variable], theirs: Iterable[keras.Variable]) -> None:
     """Let the second variables have the memory of the first ones, with the values that they hold now."""
     for lent, taken in zip(mine, theirs, strict=True):
-        lent.value.assign(taken.value)
-        _put(taken, lent.value)
+        give(lent.value, taken)
+
+
+def give(memory: tf.Variable, variable: keras.Variable) -> None:
+    """Let a variable have this memory, with the value that it holds now."""
+    memory.assign(variable.value)
+    _put(variable, memory)
 
 
 def _put(variable: keras.Variable, memory: tf.Variable) -> None:
@@ -42,6 +47,26 @@ def made_of(variables: Iterable[tf.Variable]) -> Iterator[None]:
     def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
         variable = next(given)
         variable.assign(initial_value() if callable(initial_value) else initial_value)
+        return variable
+
+    with tf.variable_creator_scope(next_one):
+        yield
+
+
+@contextmanager
+def reused(pool: list[tf.Variable]) -> Iterator[None]:
+    """Likewise; where there are too few of these, more are made, of any size."""
+    given = iter([*pool])
+
+    def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
+        value = initial_value() if callable(initial_value) else initial_value
+        variable = next(given, None)
+        if variable is None:
+            shape = tf.TensorShape([None] * len(tf.shape(value)))
+            variable = make(**{**named, "initial_value": value, "shape": shape})
+            pool.append(variable)
+        else:
+            variable.assign(value)
         return variable
 
     with tf.variable_creator_scope(next_one):
