@@ -74,7 +74,8 @@ class Epochs(ABC):
         self._choose(epochs * self.steps)
         given, rows = self.places if places is None else places, ROWS if self.known else 0
         numbers = arguments(given.model), arguments(given.augmentation), arguments(given.optimizer, rows)
-        self.values = tuple(map(tf.constant, numbers))
+        chosen = self.updates.index(self.known[-1]) if self.known else 0
+        self.values = tuple(map(tf.constant, (*numbers, chosen)))
         if self._train is None:
             self._compile()
 
@@ -84,7 +85,6 @@ class Epochs(ABC):
         if self.known and (self.known[-1] not in self.updates or len(self.updates) > most):
             self.replaced += self._train is not None
             self.updates, self._train = self.known[-most:], None
-        self.chosen = tf.constant(self.updates.index(self.known[-1]) if self.known else 0)
 
     @abstractmethod
     def _begin(self, weights: Any) -> None:
@@ -127,7 +127,7 @@ class Epochs(ABC):
         self.measured = False
         return _floats(self._measure())
 
-    def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, chosen: Any, values: Any) -> Any:
+    def _trained(self, batch: Callable[[Any], Any], first: Any, last: Any, rates: Any, values: Any) -> Any:
         """Trace the steps of a training program; `batch` gives the examples, labels and perhaps weights of a step."""
 
         def step(number: Any) -> Any:
@@ -138,7 +138,7 @@ class Epochs(ABC):
             return number + 1
 
         with self._traced():
-            of_model, of_augmentation, of_optimizer = values
+            of_model, of_augmentation, of_optimizer, chosen = values
             vector = partial(self._updating_vector, chosen)
             updating = (vector if self.updates else self._updating)(unpacked(of_model), of_optimizer)
             with bound(self.places.augmentation, unpacked(of_augmentation)), updating as update:
@@ -214,7 +214,7 @@ class Epochs(ABC):
 
     @property
     def _values(self) -> Any:
-        """The signature of `values`: what stands at the model's places, the augmentation's and the optimizer's."""
+        """The signature of `values`: what stands at the places, and which of `updates` is chosen."""
         return tuple(tf.TensorSpec.from_tensor(part) for part in self.values)
 
 
@@ -239,15 +239,13 @@ class CompiledEpochs(Epochs):
         x, y, x_validation, y_validation = on_device(self.data)
         is_one_batch = len(self.data.x_validation) <= self._most_at_once()
 
-        def train(
-            first: Any, last: Any, rates: Any, rows: Any, size: Any, chosen: Any, values: Any, weights: Any
-        ) -> Any:
+        def train(first: Any, last: Any, rates: Any, rows: Any, size: Any, values: Any, weights: Any) -> Any:
             def batch(number: Any) -> Any:
                 its = rows[number * size : (number + 1) * size]
                 weight = (tf.gather(weights, its),) if self.weighted else ()
                 return tf.cast(tf.gather(x, its), x_validation.dtype), tf.gather(y, its), *weight
 
-            return self._trained(batch, first, last, rates, chosen, values)
+            return self._trained(batch, first, last, rates, values)
 
         def validate(size: Any, steps: Any, values: Any) -> Any:
             def batch(number: Any) -> Any:
@@ -257,8 +255,7 @@ class CompiledEpochs(Epochs):
             return self._tested(batch, 1 if is_one_batch else steps, values)
 
         rows, values = tf.TensorSpec((None,), tf.int32), self._values
-        signature = (NUMBER, NUMBER, NUMBERS, rows, NUMBER, NUMBER, values, NUMBERS)
-        self._train = tf.function(train, signature, autograph=False)
+        self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, rows, NUMBER, values, NUMBERS), autograph=False)
         self._validate = self._validate or tf.function(validate, (NUMBER, NUMBER, values[0]), autograph=False)
 
     def _most_at_once(self) -> int:
@@ -268,7 +265,7 @@ class CompiledEpochs(Epochs):
 
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
         rows, size = order(len(self.data.x_train), self.seed, epoch), tf.constant(self.batch_size)
-        rest = (rows, size, self.chosen, self.values, self.weights)
+        rest = (rows, size, self.values, self.weights)
         return lambda first, last, rates: self._train(first, last, rates, *rest)
 
     def _measure(self) -> Any:

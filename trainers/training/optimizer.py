@@ -21,7 +21,7 @@ def optimizer(words: Mapping[str, Any]) -> keras.optimizers.Optimizer:
     word, options = one_word(OPTIMIZER, words["optimizer"])
     for name in ("weight_decay", *CLIPPING):
         if words[name] is not None:
-            options[name] = float(words[name])
+            options[name] = float(words[name])  # which can stand at a place of a program, as a whole number can't
     if words["gradient_accumulation_steps"] is not None:
         options["gradient_accumulation_steps"] = words["gradient_accumulation_steps"]
     if words["ema"] is not None:

@@ -27,7 +27,7 @@ from trainers.training.one_vector import OneVector
 from trainers.training.scalars import Places
 from trainers.training.structure import Parts, Structure, loss_places
 from trainers.training.updates import Updates
-from trainers.training.variables import lend, made_of, noted, of_any_size, size_of
+from trainers.training.variables import lend, of_any_size, reused, size_of
 
 KERNELS_KEPT = 100  # trials; TensorFlow keeps kernels for each new shape of a variable, half a megabyte a trial
 SHAPES_KEPT = 20  # trials of different shapes; it keeps a megabyte or two for the convolutions of each
@@ -84,7 +84,7 @@ class Program:
 
     first: Trial
     epochs: Epochs
-    built: Sequence[tf.Variable] = ()  # by the optimizer, in their order, if it doesn't update a vector
+    built: list[tf.Variable] = field(default_factory=list)  # by the optimizer, if it doesn't update a vector
     state: int = 0  # bytes of the variables of the model and its own optimizer, in the trial that used it last
 
     @property
@@ -108,13 +108,10 @@ class Program:
             update = updates.of(kind, vector, trial.unbuilt)
             self.epochs.known = [update] if self.epochs.jit_compile else updates.known  # XLA compiles all of them
             return
-        if trial is self.first:
-            with noted() as self.built, of_any_size() if trial.parts.widths.places else nullcontext():
-                model.optimizer.build(model.trainable_variables)
-        else:
+        if trial is not self.first:
             lend(self.first.unbuilt, trial.unbuilt)
-            with made_of(self.built):
-                model.optimizer.build(model.trainable_variables)
+        with of_any_size() if trial.parts.widths.places else nullcontext(), reused(self.built):
+            model.optimizer.build(model.trainable_variables)
         self.state += size_of(model.optimizer.variables)
 
 

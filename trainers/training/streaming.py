@@ -81,15 +81,15 @@ class StreamedEpochs(Epochs):
         )
 
     def _compile(self) -> None:
-        def train(first: Any, last: Any, rates: Any, batches: Any, chosen: Any, values: Any) -> Any:
-            return self._trained(lambda number: next(batches), first, last, rates, chosen, values)
+        def train(first: Any, last: Any, rates: Any, batches: Any, values: Any) -> Any:
+            return self._trained(lambda number: next(batches), first, last, rates, values)
 
         def validate(batches: Any, steps: Any, values: Any) -> Any:
             return self._tested(lambda number: next(batches), steps, values)
 
         training, held = (tf.data.IteratorSpec(one.element_spec) for one in (self.of_epoch(1), self.validation))
         values = self._values
-        self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, training, NUMBER, values), autograph=False)
+        self._train = tf.function(train, (NUMBER, NUMBER, NUMBERS, training, values), autograph=False)
         self._validate = self._validate or tf.function(validate, (held, NUMBER, values[0]), autograph=False)
 
     def _epoch(self, epoch: int) -> Callable[[Any, Any, Any], Any]:
@@ -97,7 +97,7 @@ class StreamedEpochs(Epochs):
 
         def program(first: Any, last: Any, rates: Any) -> Any:
             with _blamed():
-                return self._train(first, last, rates, batches, self.chosen, self.values)
+                return self._train(first, last, rates, batches, self.values)
 
         return program
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 from trainers.training.one_vector import OneVector
 from trainers.training.scalars import bound, places, unpacked
 from trainers.training.tracing import operations
-from trainers.training.variables import give, reused, size_of
+from trainers.training.variables import give, of_any_size, reused, size_of
 from trainers.training.widths import OpenShape
 
 MOST = 16  # optimizers that are kept
@@ -61,7 +61,7 @@ class Updates:
 
     def of(self, kind: str, vector: OneVector, unbuilt: Sequence[keras.Variable]) -> Update:
         """Build the optimizer of a vector, which is of this kind; return the update that programs know it by."""
-        with reused(self.vector):
+        with of_any_size(), reused(self.vector):
             vector.build()
         if kind not in self.kinds:
             self.kinds[kind] = self._made(vector)
@@ -70,7 +70,7 @@ class Updates:
             self.kinds.popitem(last=False)
         for variable, memory in zip(unbuilt, self.unbuilt, strict=True):
             give(memory, variable)
-        with reused(self.slots):
+        with of_any_size(), reused(self.slots):
             vector.optimizer.build([vector.variable])
         self.bytes = size_of([*vector.optimizer.variables, vector.variable])
         return self.kinds[kind]
@@ -80,6 +80,6 @@ class Updates:
         config = vector.optimizer.get_config()
         with reused(self.unbuilt):
             optimizer = type(vector.optimizer).from_config(config)
-        with reused(self.slots):
+        with of_any_size(), reused(self.slots):
             optimizer.build([vector.variable])
         return Update(optimizer, vector.variable, vector.sizes)

@@ -40,50 +40,23 @@ def _put(variable: keras.Variable, memory: tf.Variable) -> None:
 
 
 @contextmanager
-def made_of(variables: Iterable[tf.Variable]) -> Iterator[None]:
-    """Whoever makes a variable inside gets the next of these, with the value that it was to begin with."""
-    given = iter(variables)
+def reused(pool: list[tf.Variable]) -> Iterator[None]:
+    """Whoever makes a variable inside gets the next of these, with the value that it was to begin with.
+
+    Where there are too few of them, more are made and added.
+    """
+    given = iter([*pool])
 
     def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
-        variable = next(given)
+        variable = next(given, None)
+        if variable is None:
+            pool.append(make(initial_value=initial_value, **named))
+            return pool[-1]
         variable.assign(initial_value() if callable(initial_value) else initial_value)
         return variable
 
     with tf.variable_creator_scope(next_one):
         yield
-
-
-@contextmanager
-def reused(pool: list[tf.Variable]) -> Iterator[None]:
-    """Likewise; where there are too few of these, more are made, of any size."""
-    given = iter([*pool])
-
-    def next_one(make: Any, initial_value: Any, **named: Any) -> tf.Variable:
-        value = initial_value() if callable(initial_value) else initial_value
-        variable = next(given, None)
-        if variable is None:
-            shape = tf.TensorShape([None] * len(tf.shape(value)))
-            variable = make(**{**named, "initial_value": value, "shape": shape})
-            pool.append(variable)
-        else:
-            variable.assign(value)
-        return variable
-
-    with tf.variable_creator_scope(next_one):
-        yield
-
-
-@contextmanager
-def noted() -> Iterator[list[tf.Variable]]:
-    """Give a list of the variables that are made inside, in their order."""
-    made: list[tf.Variable] = []
-
-    def note(make: Any, **named: Any) -> tf.Variable:
-        made.append(make(**named))
-        return made[-1]
-
-    with tf.variable_creator_scope(note):
-        yield made
 
 
 @contextmanager
